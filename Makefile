@@ -1,0 +1,53 @@
+# Tidegate. `make` alone lists the targets; each is one line here and a plain go command below.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+GO       ?= go
+ARGS     ?=
+PKG      ?= ./...
+RACE     ?= ./core/...
+FUZZTIME ?= 20s
+BENCH    ?= .
+
+.PHONY: help run test race lint fuzz bench torture examples generate
+
+help: ## list the targets (the default)
+	@echo "Tidegate: an embedded data engine. Targets:"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "Settings: ARGS='--sessions 20' (run), PKG=./core/lane (test, bench, torture), RACE=./core/lane (race),"
+	@echo "          FUZZTIME=$(FUZZTIME) (fuzz, a target), BENCH=regexp (bench)"
+
+run: ## a trading day on an embedded database, with a report at the end (ARGS= for flags)
+	$(GO) run ./cmd/engine demo $(ARGS)
+
+test: ## every test in its short form
+	$(GO) test $(PKG)
+
+race: ## the core under the race detector (needs a C compiler on Linux)
+	$(GO) test -race $(RACE)
+
+lint: ## go vet, gofmt and the rules of docs/ARCHITECTURE.md
+	$(GO) vet $(PKG)
+	$(GO) test -count=1 ./internal/lint/...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@for pkg in $$($(GO) list $(PKG)); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+bench: ## benchmarks, with allocations
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+torture: ## the long forms: hundreds of kills, crash points and runs (an hour or more)
+	TIDEGATE_TORTURE=1 $(GO) test -count=1 -timeout 4h $(PKG)
+
+examples: ## every example program, built and run by its own test
+	$(GO) test -count=1 ./examples/...
+
+generate: ## what go:generate makes
+	$(GO) generate $(PKG)
