@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/sqlite"
+)
+
+// Config says how a database is opened and run. Start from [DefaultConfig]: it is the only place that holds defaults,
+// and a zero field means zero (no limit is guessed for it; Open refuses a zero that cannot work). A Config is copied by
+// Open and may be reused afterwards.
+type Config struct {
+	// URL names the database: "sqlite:///relative.db", "sqlite:////absolute.db", "sqlite://" (in memory), a "file:"
+	// URI or a plain path.
+	URL string
+	// ReadOnly opens without a writer: every write returns [ErrReadOnly].
+	ReadOnly bool
+	// Create makes the file when it is missing. Default true. Directories are never made.
+	Create bool
+	// Adopt takes over a database that another program made: a copy is kept beside it first, then it is marked as
+	// ours. Default false: such a database opens read only and a write returns [ErrNotAdopted].
+	Adopt bool
+
+	// Migrations holds the embedder's schema (see package migrations for the file format); Open applies what is
+	// pending, in one transaction. Nil: the schema is the embedder's own business.
+	Migrations fs.FS
+
+	// Writer configures the writer lane.
+	Writer WriterConfig
+	// Readers configures the lane of short reads.
+	Readers LaneConfig
+	// Analytics configures the lane of long reads ([ClassAnalytics]).
+	Analytics LaneConfig
+	// Maintenance configures the lane of the engine's own reads ([ClassMaintenance]).
+	Maintenance LaneConfig
+	// WAL bounds the write-ahead log.
+	WAL WALConfig
+	// Extend adds SQL functions, collations and extensions to every connection.
+	Extend Extensions
+
+	// TracerProvider receives the spans. Nil: the global one of OpenTelemetry.
+	TracerProvider trace.TracerProvider
+	// Logger receives the few events that an operator must see. Nil: slog's default.
+	Logger *slog.Logger
+}
+
+// WriterConfig configures the one lane that writes.
+type WriterConfig struct {
+	// Durability is what a write transaction gets that asks for nothing: [Durable] (default) or [Relaxed].
+	Durability Durability
+	// Queue is how many transactions may wait, per class; more are refused with [ErrOverloaded]. Default 4096.
+	Queue int
+	// QueueTimeout is how long one may wait before it is refused with [ErrOverloaded]. Default 2 s.
+	QueueTimeout time.Duration
+	// GroupJobs is how many transactions share a COMMIT at most. Default 128.
+	GroupJobs int
+	// GroupTime is how long a group may take in more members. Default 5 ms.
+	GroupTime time.Duration
+	// Hold is how long a closure may keep the writer; past it the closure's transaction is rolled back and its calls
+	// return [ErrLeaseExpired]. Default 50 ms; [HoldFor] raises it for one call.
+	Hold time.Duration
+	// StatementTime is how long one statement may run on the writer before it is interrupted, and the writer replaced
+	// if that does not stop it. Default 10 s.
+	StatementTime time.Duration
+	// BusyTimeout is how long to wait for another program that holds the write lock. Default 5 s.
+	BusyTimeout time.Duration
+}
+
+// LaneConfig configures a lane of readers.
+type LaneConfig struct {
+	// Slots is how many statements step at once. Default max(2, 2 × cores) for readers, 2 for analytics, 1 for
+	// maintenance.
+	Slots int
+	// Connections is how many connections may be open at once: one that is between two rows or inside a View keeps
+	// its connection and gives its slot back. Default 128, 8, 2.
+	Connections int
+	// Queue is how many callers may wait; more are refused with [ErrOverloaded]. Default 16384.
+	Queue int
+	// QueueTimeout is how long one may wait before it is refused with [ErrOverloaded]. Default 2 s, 30 s, 30 s.
+	QueueTimeout time.Duration
+	// IdleTimeout is after how long an unused connection is closed. Default 5 min.
+	IdleTimeout time.Duration
+	// Memory is the most that one connection may use, in bytes. Default 64 MiB, analytics 512 MiB.
+	Memory int64
+	// CacheKiB is the page cache of one connection, in KiB. Default 4096, analytics 65536.
+	CacheKiB int
+}
+
+// WALConfig bounds the write-ahead log. Sizes are in bytes.
+type WALConfig struct {
+	// CheckpointFrames is after how many frames a checkpoint runs, once the commit has been acknowledged. Default 1000.
+	CheckpointFrames int
+	// Soft is the size from which no new analytics snapshot starts until the log has been reset, and from which
+	// SnapshotAge is enforced. Default 16 MiB.
+	Soft int64
+	// Hard is the size from which checkpoints wait for readers. Default 64 MiB.
+	Hard int64
+	// Cap is the size at which the oldest snapshots are ended whatever their age. Default 256 MiB.
+	Cap int64
+	// SnapshotAge is how old a snapshot may get while the log is over Soft; then it ends with [ErrSnapshotExpired].
+	// Default 30 s.
+	SnapshotAge time.Duration
+}
+
+// Extensions are what SQL gains on every connection of every lane.
+type Extensions struct {
+	// Functions are scalar SQL functions in Go.
+	Functions []Function
+	// Collations are orderings of text in Go.
+	Collations []Collation
+	// Modules are SQLite's own optional modules: [FTS5], [RTree].
+	Modules []Module
+}
+
+// Function is a scalar SQL function. See the fields for the contract; a panic inside becomes an SQL error.
+type Function = sqlite.Function
+
+// Collation is an ordering of text.
+type Collation = sqlite.Collation
+
+// Module is an optional module of SQLite.
+type Module = sqlite.Extension
+
+// FTS5 is full-text search.
+func FTS5() Module { return sqlite.FTS5() }
+
+// RTree is the spatial index.
+func RTree() Module { return sqlite.RTree() }
+
+// DefaultConfig returns the configuration that suits most programs, for the database at url.
+func DefaultConfig(url string) Config {
+	d := lane.DefaultConfig()
+	o := sqlite.DefaultOptions()
+	read := func(p lane.PoolConfig, role sqlite.Role) LaneConfig {
+		return LaneConfig{Slots: p.Slots, Connections: p.Conns, Queue: p.Queue, QueueTimeout: p.QueueTimeout,
+			IdleTimeout: p.IdleTimeout, Memory: o.Memory[role], CacheKiB: o.CacheKiB[role]}
+	}
+	return Config{
+		URL:    url,
+		Create: true,
+		Writer: WriterConfig{
+			Durability: Durable, Queue: d.Writer.Queue, QueueTimeout: d.Writer.QueueTimeout,
+			GroupJobs: d.Writer.GroupJobs, GroupTime: d.Writer.GroupTime, Hold: d.Writer.Hold,
+			StatementTime: d.Writer.StatementTime, BusyTimeout: d.Writer.BusyTimeout,
+		},
+		Readers:     read(d.Readers, sqlite.Reader),
+		Analytics:   read(d.Analytics, sqlite.Analytics),
+		Maintenance: read(d.Maintenance, sqlite.Maintenance),
+		WAL: WALConfig{CheckpointFrames: d.WAL.CheckpointFrames, Soft: d.WAL.Soft, Hard: d.WAL.Hard, Cap: d.WAL.Cap,
+			SnapshotAge: d.WAL.SnapshotAge},
+	}
+}
