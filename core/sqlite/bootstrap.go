@@ -1,0 +1,248 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// header is what the first page of a database file tells.
+type header struct {
+	size    int64
+	appID   uint32
+	wal     bool // the file asks for write-ahead logging
+	noTable bool // the schema table has no row
+}
+
+// readHeader looks at a file without SQLite, which would write to it or make files beside it.
+func readHeader(path string) (h header, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return h, &Error{Class: CantOpen, Op: "open", Msg: path + " cannot be read; give this user read access", Cause: err}
+	}
+	defer f.Close()
+	var buf [108]byte
+	n, err := io.ReadFull(f, buf[:])
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return h, &Error{Class: IO, Op: "open", Msg: path + " cannot be read", Cause: err}
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return h, &Error{Class: IO, Op: "open", Msg: path + " cannot be examined", Cause: err}
+	}
+	h.size = info.Size()
+	if n == 0 {
+		h.noTable = true
+		return h, nil
+	}
+	if n < len(buf) || !bytes.HasPrefix(buf[:], []byte("SQLite format 3\x00")) {
+		return h, &Error{Class: NotADB, Op: "open", Msg: path + " is not a SQLite database; check the path (an encrypted or truncated file looks like this, too)"}
+	}
+	if read := buf[19]; read > 2 {
+		return h, &Error{Class: NotADB, Op: "open", Msg: fmt.Sprintf("%s uses file format %d, newer than this version understands (2); upgrade the engine", path, read)}
+	}
+	h.appID = binary.BigEndian.Uint32(buf[68:72])
+	h.wal = buf[18] == 2 || buf[19] == 2
+	const leafTablePage = 0x0d
+	h.noTable = buf[100] == leafTablePage && binary.BigEndian.Uint16(buf[103:105]) == 0
+	return h, nil
+}
+
+func (h *header) state() State {
+	switch {
+	case h.appID == ApplicationID:
+		return Managed
+	case h.noTable && h.appID == 0:
+		return Empty
+	}
+	return Foreign
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// prepare finds out whose the database is and brings an empty or managed one into shape.
+func (s *Store) prepare(ctx context.Context) error {
+	if s.loc.Memory {
+		s.state.Store(uint32(Empty))
+		return s.initialise(ctx)
+	}
+	h, err := readHeader(s.path)
+	if err != nil {
+		return err
+	}
+	s.state.Store(uint32(h.state()))
+	hadWAL := exists(s.path + "-wal")
+	if hadWAL && h.state() != Managed {
+		// What the file says may be behind the WAL: a new database's first commits are only there.
+		if err := s.probe(ctx); err != nil {
+			return err
+		}
+	}
+	if s.ReadOnly() {
+		return s.lookOnly(ctx, h, hadWAL)
+	}
+	if err := writable(s.path); err != nil {
+		return err
+	}
+	s.track.mapped = true
+	return s.initialise(ctx)
+}
+
+// writable says in plain words what SQLite would report as "attempt to write a readonly database" much later.
+func writable(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err == nil {
+		return f.Close()
+	}
+	msg := path + " may not be written by this user; give it write access, or open the database with mode=ro"
+	if isReadOnlyFS(err) {
+		msg = path + " lies on a file system mounted read only; open the database with mode=ro"
+	}
+	return &Error{Class: ReadOnly, Op: "open", Msg: msg, Cause: err}
+}
+
+// probe asks SQLite, reading the WAL, whose the database is.
+func (s *Store) probe(ctx context.Context) error {
+	c, err := s.open(ctx, Maintenance, true)
+	if err != nil {
+		return err
+	}
+	defer c.discard()
+	id, err := c.QueryInt("PRAGMA application_id")
+	if err != nil {
+		return err
+	}
+	tables, err := c.QueryInt("SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return err
+	}
+	h := header{appID: uint32(id), noTable: tables == 0}
+	s.state.Store(uint32(h.state()))
+	return nil
+}
+
+// lookOnly prepares for reading only. A database in WAL mode cannot be read without a -wal and a -shm file beside it. Where they are
+// missing they are made, and removed again by Close; where that is not possible nobody else can make them either, and the file is
+// read as immutable.
+func (s *Store) lookOnly(ctx context.Context, h header, hadWAL bool) error {
+	if h.wal && !hadWAL && !s.loc.Immutable {
+		if canCreateBeside(s.path) {
+			s.track.mapped, s.tidy = true, true
+		} else {
+			s.loc.Immutable = true
+		}
+	}
+	c, err := s.open(ctx, Maintenance, true)
+	if err != nil {
+		return err
+	}
+	defer c.discard()
+	if h.size == 0 {
+		return nil
+	}
+	_, err = c.QueryInt("SELECT count(*) FROM sqlite_schema")
+	return err
+}
+
+func canCreateBeside(path string) bool {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tidegate-*")
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return os.Remove(f.Name()) == nil
+}
+
+// initialise sets what a new database needs and checks what an old one has. Several processes may do it at the same instant: every
+// step is idempotent and waits for the others.
+func (s *Store) initialise(ctx context.Context) error {
+	for {
+		err := s.tryInitialise(ctx)
+		if class := ClassOf(err); err == nil || class != Busy && class != BusySnapshot && class != Locked && class != Protocol {
+			return err
+		}
+		t := time.NewTimer(pollEvery)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return &Error{Class: Busy, Op: "open", Msg: "another process keeps the database locked; wait for it or end it", Cause: errors.Join(context.Cause(ctx), err)}
+		case <-t.C:
+		}
+	}
+}
+
+func (s *Store) tryInitialise(ctx context.Context) (err error) {
+	c, err := s.open(ctx, Maintenance, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	empty := s.State() == Empty
+	if empty {
+		// Both take effect with the first page, and do nothing afterwards.
+		if err := c.Exec("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL"); err != nil {
+			return err
+		}
+	}
+	if !s.loc.Memory {
+		if err := c.Exec("PRAGMA journal_mode=WAL"); err != nil {
+			return err
+		}
+		mode, err := c.QueryText("PRAGMA journal_mode")
+		if err != nil {
+			return err
+		}
+		if mode != "wal" {
+			return &Error{Class: Busy, Code: int(sqlite3.BUSY), Op: "open", Msg: fmt.Sprintf("the journal mode stays %q: another program has the database open", mode)}
+		}
+	}
+	if !empty {
+		return nil
+	}
+	if err := c.Exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	tables, err := c.QueryInt("SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return err
+	}
+	id, err := c.QueryInt("PRAGMA application_id")
+	if err != nil {
+		return err
+	}
+	if id == 0 && tables > 0 {
+		return &Error{Class: Mismatch, Op: "open", Msg: "another program filled the new database at the same time; open it again"}
+	}
+	if id != ApplicationID {
+		if err := c.Exec(fmt.Sprintf("PRAGMA application_id=%d", ApplicationID)); err != nil {
+			return err
+		}
+	}
+	return c.Exec("COMMIT")
+}
+
+// removeLeftovers lets SQLite remove the -wal and -shm files that reading a foreign database made. It does so under its own exclusive
+// lock, so other programs come to no harm, and the database is not written because there is nothing in the WAL.
+func (s *Store) removeLeftovers() {
+	if info, err := os.Stat(s.path + "-wal"); err != nil || info.Size() != 0 {
+		return
+	}
+	// Best effort: files that stay are empty and harmless.
+	raw, err := sqlite3.Open(s.uri("os", false))
+	if err != nil {
+		return
+	}
+	_ = raw.Exec("SELECT 1 FROM sqlite_schema")
+	_ = raw.Close()
+}

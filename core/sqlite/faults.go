@@ -1,0 +1,80 @@
+package sqlite
+
+// OpKind is a call of the file layer.
+type OpKind uint8
+
+// The calls a Faults plan sees.
+const (
+	OpOpen OpKind = iota
+	OpClose
+	OpRead
+	OpWrite
+	OpTruncate
+	OpSync
+	OpSize
+	OpLock
+	OpUnlock
+	OpDelete
+	OpAccess
+	OpShm // any use of the shared memory (-shm)
+)
+
+// String returns the name of the call in lower case.
+func (k OpKind) String() string {
+	names := [...]string{"open", "close", "read", "write", "truncate", "sync", "size", "lock", "unlock", "delete", "access", "shm"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "unknown"
+}
+
+// FileKind is the role of a file.
+type FileKind uint8
+
+// The files of a database.
+const (
+	FileDB FileKind = iota
+	FileWAL
+	FileJournal
+	FileSHM
+	FileTemp
+)
+
+// String returns the role in lower case.
+func (k FileKind) String() string {
+	names := [...]string{"db", "wal", "journal", "shm", "temp"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "unknown"
+}
+
+// Op is one call of the file layer.
+type Op struct {
+	Kind   OpKind
+	File   FileKind
+	Path   string // "" for an anonymous temporary file
+	Offset int64  // of a read, a write or a truncate (the new size)
+	Len    int    // of a read or a write, in bytes
+	Data   []byte // of a write; valid during the call only
+}
+
+// Faults lets a test see, fail or delay every file call. Before runs on the goroutine of the connection; a non-nil error is returned
+// in place of doing the call. An error of type *ShortWrite does a part of the write first.
+// OpShm cannot fail; Before is called for it so that a log is complete.
+// Implementations are safe for concurrent use.
+type Faults interface {
+	Before(op Op) error
+}
+
+// ShortWrite makes a write stop after N bytes with Err.
+type ShortWrite struct {
+	N   int
+	Err error
+}
+
+// Error implements error.
+func (s *ShortWrite) Error() string { return "short write: " + s.Err.Error() }
+
+// Unwrap returns Err.
+func (s *ShortWrite) Unwrap() error { return s.Err }
