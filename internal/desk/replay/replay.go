@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tidegate/engine/internal/desk/market"
@@ -200,8 +201,11 @@ func parseBars(r io.Reader, l market.Listing) ([]market.Event, error) {
 		var v [5]int64
 		for i, s := range row[1:] {
 			scale := l.PriceScale
-			if i == 4 {
+			if i == 4 { // the volume is a sum of floats: digits behind the sixth are noise
 				scale = 6
+				if dot := strings.IndexByte(s, '.'); dot >= 0 {
+					s = s[:min(len(s), dot+1+scale)]
+				}
 			}
 			if v[i], err = money.ParseDecimal(s, scale); err != nil {
 				return nil, fmt.Errorf("line %d: column %d: %w", n, i+2, err)
