@@ -1,0 +1,6 @@
+package lint
+
+// Exceptions lists what may break a rule, and why.
+func Exceptions() []Exception {
+	return []Exception{}
+}
