@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -154,4 +155,60 @@ func DefaultConfig(url string) Config {
 		WAL: WALConfig{CheckpointFrames: d.WAL.CheckpointFrames, Soft: d.WAL.Soft, Hard: d.WAL.Hard, Cap: d.WAL.Cap,
 			SnapshotAge: d.WAL.SnapshotAge},
 	}
+}
+
+// inner translates the configuration for the packages that it configures.
+func (c *Config) inner(seams testSeams) (lane.Config, sqlite.Options) {
+	l := lane.DefaultConfig()
+	l.Clock, l.Logger = seams.clock, c.Logger
+	w := &l.Writer
+	w.Queue, w.QueueTimeout = c.Writer.Queue, c.Writer.QueueTimeout
+	w.GroupJobs, w.GroupTime, w.Hold = c.Writer.GroupJobs, c.Writer.GroupTime, c.Writer.Hold
+	w.StatementTime, w.BusyTimeout = c.Writer.StatementTime, c.Writer.BusyTimeout
+	o := sqlite.DefaultOptions()
+	o.Create, o.Adopt, o.Faults = c.Create && !c.ReadOnly, c.Adopt && !c.ReadOnly, seams.faults
+	o.Functions, o.Collations, o.Extensions = c.Extend.Functions, c.Extend.Collations, c.Extend.Modules
+	for _, p := range []struct {
+		role sqlite.Role
+		from LaneConfig
+		to   *lane.PoolConfig
+	}{{sqlite.Reader, c.Readers, &l.Readers}, {sqlite.Analytics, c.Analytics, &l.Analytics}, {sqlite.Maintenance, c.Maintenance, &l.Maintenance}} {
+		p.to.Slots, p.to.Conns, p.to.Queue = p.from.Slots, p.from.Connections, p.from.Queue
+		p.to.QueueTimeout, p.to.IdleTimeout = p.from.QueueTimeout, p.from.IdleTimeout
+		p.to.MemoryBound = p.from.Memory * 3 / 4 // a connection never gives memory back until it is closed
+		o.Memory[p.role], o.CacheKiB[p.role] = p.from.Memory, p.from.CacheKiB
+	}
+	l.WAL = lane.WALConfig{CheckpointFrames: c.WAL.CheckpointFrames, Soft: c.WAL.Soft, Hard: c.WAL.Hard, Cap: c.WAL.Cap,
+		SnapshotAge: c.WAL.SnapshotAge}
+	return l, o
+}
+
+// mistakes lists everything that is wrong, so that one run shows all of it.
+func (c *Config) mistakes(l *lane.Config, url error) []string {
+	bad := l.Mistakes()
+	if url != nil {
+		bad = append([]string{"url: " + url.Error()}, bad...)
+	}
+	for _, p := range []struct {
+		key string
+		c   LaneConfig
+	}{{"readers", c.Readers}, {"analytics", c.Analytics}, {"maintenance", c.Maintenance}} {
+		if p.c.CacheKiB <= 0 || int64(p.c.CacheKiB)<<10 > p.c.Memory/2 {
+			bad = append(bad, p.key+".cache_kib: must be positive and at most half of the lane's memory")
+		}
+	}
+	if c.Writer.Durability > Relaxed {
+		bad = append(bad, "writer.durability: must be Durable or Relaxed")
+	}
+	for i, f := range c.Extend.Functions {
+		if f.Name == "" || f.Scalar == nil {
+			bad = append(bad, fmt.Sprintf("extend.functions[%d]: needs a name and a function", i))
+		}
+	}
+	for i, f := range c.Extend.Collations {
+		if f.Name == "" || f.Compare == nil {
+			bad = append(bad, fmt.Sprintf("extend.collations[%d]: needs a name and a function", i))
+		}
+	}
+	return bad
 }

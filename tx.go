@@ -2,20 +2,25 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
+
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/core/trace"
 )
 
 // Tx is a transaction: a write transaction inside [DB.Update], one snapshot inside [DB.View]. It is valid until the
 // closure returns and is not safe for concurrent use.
 type Tx struct {
 	db       *DB
-	backend  backend
-	name     string
-	writes   bool
+	write    *lane.Tx     // of an Update
+	read     *lane.Reader // of a View
 	opts     callOptions
-	mu       sync.Mutex
+	span     trace.TxSpan
+	mu       sync.Mutex // guards onCommit
 	onCommit []func()
-	count    int
+	count    int // statements
 	changed  int64
 }
 
@@ -50,4 +55,162 @@ func (tx *Tx) OnCommit(f func()) {
 }
 
 // ReadOnly reports whether this is a View.
-func (tx *Tx) ReadOnly() bool { return !tx.writes }
+func (tx *Tx) ReadOnly() bool { return tx.write == nil }
+
+func (tx *Tx) exec(ctx context.Context, sql string, args []any) (Result, error) {
+	plain, err := plainArgs(args)
+	if err != nil {
+		return Result{}, err
+	}
+	if tx.write == nil {
+		return Result{}, tx.drain(ctx, sql, args)
+	}
+	tx.count++
+	st := tx.db.statement(sql, sqlite.Writer.String(), tx.opts)
+	res, err := tx.write.Exec(ctx, sql, plain, nil)
+	tx.changed += res.RowsAffected
+	return Result{res.RowsAffected, res.LastInsertID}, tx.db.record(ctx, &st, res, err)
+}
+
+// drain is Exec inside a View: it reads the rows to their end.
+func (tx *Tx) drain(ctx context.Context, sql string, args []any) error {
+	rows, err := tx.query(ctx, sql, args)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+	}
+	return rows.Err()
+}
+
+func (tx *Tx) query(ctx context.Context, sql string, args []any) (*Rows, error) {
+	plain, err := plainArgs(args)
+	if err != nil {
+		return nil, err
+	}
+	tx.count++
+	lane := sqlite.Writer.String()
+	if tx.write == nil {
+		lane = laneOf(tx.opts.class)
+	}
+	st := tx.db.statement(sql, lane, tx.opts)
+	cur, err := tx.open(ctx, sql, plain)
+	if err != nil {
+		return nil, tx.db.record(ctx, &st, noResult, err)
+	}
+	return &Rows{db: tx.db, ctx: ctx, cur: cur, tx: tx, st: st}, nil
+}
+
+var noResult lane.Result
+
+func (tx *Tx) open(ctx context.Context, sql string, args []any) (*lane.Cursor, error) {
+	if tx.write != nil {
+		return tx.write.Open(ctx, sql, args)
+	}
+	cur, err := tx.read.Open(ctx, sql, args)
+	if errors.Is(err, lane.ErrWrites) {
+		return nil, &readOnlyError{"a View cannot write: use Update for this statement"}
+	}
+	return cur, err
+}
+
+// txKey is the context key under which a closure's transaction is found.
+type txKey struct{}
+
+// beside refuses a call that would wait for the very transaction in whose closure it is made, or would not see what that
+// transaction has written.
+func beside(ctx context.Context, call, instead string) error {
+	tx, ok := ctx.Value(txKey{}).(*Tx)
+	if !ok || tx.write == nil {
+		return nil
+	}
+	name := tx.opts.name
+	if name == "" {
+		name = "unnamed"
+	}
+	return &reentrantError{name: name, call: "DB." + call, instead: instead}
+}
+
+// Update runs fn as one write transaction on this goroutine: it commits when fn returns nil and rolls back when fn returns
+// an error, panics (the panic goes on) or calls runtime.Goexit. When Update returns nil the commit has the durability
+// that was asked for. fn must use the context that it is given, must not keep tx, and should be short: everybody else
+// who writes is waiting.
+//
+// # Errors
+//
+// fn's own error as it is. Otherwise nothing was applied and the error says why: [ErrOverloaded], [ErrLeaseExpired],
+// [ErrNotApplied], [ErrConstraint] (a deferred foreign key at the end), [ErrFull], [ErrIO], [ErrBusy], [ErrReadOnly],
+// [ErrNotAdopted], [ErrReentrant], [ErrClosed], the context's error; except for [ErrOutcomeUnknown].
+// An error that cost the transaction is returned even when fn returns nil.
+func (db *DB) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...Option) error {
+	o := gather(opts)
+	if err := beside(ctx, "Update", "the Tx that you have"); err != nil {
+		return err
+	}
+	ctx, cancel := o.bound(ctx)
+	defer cancel()
+	spanned, span := db.rec.StartTx(ctx, o.name, "update")
+	tx := &Tx{db: db, opts: o, span: span}
+	inner := context.WithValue(spanned, txKey{}, tx)
+	rep := lane.Report{}
+	err := errPanicked
+	defer func() { // on panic and Goexit too
+		tx.ended(rep, err)
+	}()
+	rep, err = db.lanes.Update(spanned, o.job(db), func(w *lane.Tx) error {
+		tx.write, tx.count, tx.changed, tx.onCommit = w, 0, 0, nil
+		return fn(inner, tx)
+	})
+	if err = typed(err, ""); err != nil {
+		return err
+	}
+	for _, f := range tx.onCommit {
+		f()
+	}
+	return nil
+}
+
+// errPanicked is the outcome of a closure that did not return.
+var errPanicked = errors.New("the closure panicked or called Goexit")
+
+// ended closes the transaction's span.
+func (tx *Tx) ended(rep lane.Report, err error) {
+	outcome := "committed"
+	switch {
+	case errors.Is(err, ErrOutcomeUnknown):
+		outcome = "unknown"
+	case err != nil:
+		outcome = "rolled_back"
+	}
+	tx.span.End(trace.TxEnd{Err: err, Outcome: outcome, Statements: tx.count, Retries: max(0, rep.Runs-1), Group: rep.Group,
+		GroupSize: rep.GroupSize, QueueWait: rep.Queue, Hold: rep.Hold, CommitWait: rep.Commit, Commit: rep.CommitSpan})
+}
+
+// View runs fn on one snapshot of the database: every statement in it sees the same state, whatever is committed
+// meanwhile. The snapshot begins with the first statement. [ClassAnalytics] runs it on the analytics lane.
+//
+// # Errors
+//
+// fn's own error as it is; [ErrOverloaded], [ErrSnapshotExpired], [ErrReentrant], [ErrClosed], the context's error.
+func (db *DB) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...Option) (err error) {
+	o := gather(opts)
+	if err := beside(ctx, "View", "the Tx that you have"); err != nil {
+		return err
+	}
+	ctx, cancel := o.bound(ctx)
+	defer cancel()
+	spanned, span := db.rec.StartTx(ctx, o.name, "view")
+	tx := &Tx{db: db, opts: o, span: span}
+	var rep lane.Report
+	err = errPanicked
+	defer func() { tx.ended(rep, err) }()
+	rd, e := db.lanes.Read(spanned, lane.ReadOptions{Class: o.class, Name: o.name, Snapshot: true})
+	if e != nil {
+		err = typed(e, "")
+		return err
+	}
+	defer rd.Close()
+	rep.Queue, tx.read = rd.Queued(), rd
+	err = fn(context.WithValue(spanned, txKey{}, tx), tx)
+	return err
+}

@@ -1,10 +1,13 @@
 package lane
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"time"
+
+	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/tidegate/engine/internal/clock"
 )
@@ -18,6 +21,21 @@ type Config struct {
 	WAL         WALConfig
 	Clock       clock.Clock  // idle close and snapshot age; nil: the system's
 	Logger      *slog.Logger // nil: slog's default
+	Observer    Observer     // nil: nobody
+}
+
+// Observer is told of each COMMIT of the writer. It must be safe for concurrent use and must not block.
+type Observer interface {
+	// StartCommit is called with the context of a member of the group; the function it returns is called once.
+	StartCommit(ctx context.Context, group uint64) (oteltrace.SpanContext, func(CommitInfo))
+}
+
+// CommitInfo tells how a COMMIT ended.
+type CommitInfo struct {
+	Err     error
+	Size    int  // members of the group
+	Durable bool // the log was synced
+	Took    time.Duration
 }
 
 // WriterConfig configures the writer lane. Every field must be positive.

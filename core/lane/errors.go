@@ -116,3 +116,10 @@ func (e *UseError) Error() string { return fmt.Sprintf("transaction %q: %s", e.N
 
 // Is matches ErrTxDone.
 func (e *UseError) Is(target error) bool { return target == ErrTxDone }
+
+// PanicError says that code of the engine's own panicked while it ran a job; the transaction was rolled back.
+type PanicError struct{ Value any }
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("internal error: panic while running a transaction: %v", e.Value)
+}

@@ -19,7 +19,8 @@ type queue struct {
 	depth  int
 	strict int // waiting jobs that want a durable commit
 	closed bool
-	wake   chan struct{} // capacity 1: something was put, or the queue was closed
+	wake   chan struct{} // capacity 1: something was put
+	ended  chan struct{} // closed with the queue
 
 	depthNow atomic.Int64 // depth, for statistics without the lock
 }
@@ -63,7 +64,7 @@ func (l *line) pop() *job {
 }
 
 func newQueue(limit int) *queue {
-	return &queue{limit: limit, wake: make(chan struct{}, 1)}
+	return &queue{limit: limit, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // put adds j at the end of its class's line.
@@ -164,10 +165,15 @@ func (q *queue) expire(now time.Time, limit time.Duration) (gone []*job) {
 // close refuses newcomers; those already waiting are still served.
 func (q *queue) close() {
 	q.mu.Lock()
-	q.closed = true
-	q.mu.Unlock()
-	q.signal()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.closed = true
+		close(q.ended)
+	}
 }
+
+// over is closed when the queue takes no more.
+func (q *queue) over() <-chan struct{} { return q.ended }
 
 // drain empties the queue and returns who was waiting.
 func (q *queue) drain() (left []*job) {

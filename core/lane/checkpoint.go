@@ -1,0 +1,75 @@
+package lane
+
+import (
+	"time"
+
+	"github.com/tidegate/engine/core/sqlite"
+)
+
+// restartWait is how long a checkpoint over the hard limit waits for readers of old snapshots to finish.
+const restartWait = 20 * time.Millisecond
+
+// checkpoint runs after an acknowledgement, when the WAL has grown by enough since the last try. It never delays
+// somebody who was promised an answer, only those who come next.
+func (s *shift) checkpoint() {
+	if s.broken() {
+		return
+	}
+	frames := s.conn.WALFrames()
+	s.w.stats.walFrames.Store(int64(frames))
+	tried := int(s.w.stats.tried.Load())
+	if frames < tried {
+		tried = 0 // the WAL was reset
+		s.w.stats.tried.Store(0)
+	}
+	if frames-tried < s.w.wal.CheckpointFrames {
+		return
+	}
+	mode := sqlite.Passive
+	if s.w.store.WALBytes() >= s.w.wal.Hard {
+		mode = sqlite.Restart
+		if s.conn.BusyTimeout(restartWait) == nil {
+			defer s.conn.BusyTimeout(0)
+		}
+	}
+	began := time.Now()
+	log, done, busy, err := s.conn.Checkpoint(mode)
+	s.w.stats.checkpoints.Add(1)
+	s.w.stats.checkpointTime.Add(int64(time.Since(began)))
+	if err != nil {
+		if s.broken() || fatal(sqlite.ClassOf(err)) {
+			s.discard(err)
+		}
+		return
+	}
+	if busy || done < log {
+		s.w.stats.incomplete.Add(1)
+	}
+	// After an incomplete one, wait for as many frames again: else every commit would try in vain.
+	s.w.stats.tried.Store(int64(frames))
+	if done >= log {
+		s.w.lanes.resetPossible()
+	}
+}
+
+// truncate gives the WAL's space back while nobody writes. Where a reader is in the way it leaves things as they are.
+func (s *shift) truncate() {
+	if s.broken() || s.w.store.WALBytes() == 0 || s.w.store.Location().Memory {
+		return
+	}
+	if _, _, _, err := s.conn.Checkpoint(sqlite.Truncate); err != nil && (s.broken() || fatal(sqlite.ClassOf(err))) {
+		s.discard(err)
+		return
+	}
+	s.w.stats.walFrames.Store(0)
+	s.w.stats.tried.Store(0)
+}
+
+// fatal reports whether an error leaves the connection in doubt.
+func fatal(c sqlite.ErrorClass) bool {
+	switch c {
+	case sqlite.IO, sqlite.Fsync, sqlite.Corrupt, sqlite.NotADB, sqlite.OutOfMemory, sqlite.Poisoned, sqlite.Fenced, sqlite.Moved:
+		return true
+	}
+	return false
+}

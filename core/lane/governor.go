@@ -1,0 +1,116 @@
+package lane
+
+import (
+	"context"
+	"sort"
+	"sync"
+	"time"
+)
+
+// governEvery is how often the governor looks at the size of the WAL and at idle connections.
+const governEvery = 50 * time.Millisecond
+
+// governor keeps the write-ahead log bounded. A WAL can be reset only at an instant at which no reader needs it;
+// snapshots back to back leave no such instant, so over the soft limit new analytics snapshots wait for one.
+type governor struct {
+	mu   sync.Mutex
+	shut chan struct{} // closed when analytics snapshots may start again; nil: they may
+}
+
+// gate holds a new analytics snapshot back while the WAL is over the soft limit.
+func (l *Lanes) gate(ctx context.Context) error {
+	l.governor.mu.Lock()
+	c := l.governor.shut
+	l.governor.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	timer := time.NewTimer(l.cfg.Analytics.QueueTimeout)
+	defer timer.Stop()
+	select {
+	case <-c:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return &OverloadError{Lane: "analytics", Class: Analytics, Reason: "queue timeout", Waited: l.cfg.Analytics.QueueTimeout,
+			RetryAfter: time.Second, Hint: "the write-ahead log is over its soft limit and an open snapshot keeps it from being reset"}
+	}
+}
+
+// resetPossible is called when a checkpoint has copied everything: the next commit starts the WAL anew unless a reader
+// is in the way, so the size may be looked at again.
+func (l *Lanes) resetPossible() { l.govern(l.clock.Now()) }
+
+// govern looks at the WAL's size and does what that asks for.
+func (l *Lanes) govern(now time.Time) {
+	if l.writer == nil {
+		return
+	}
+	wal := l.cfg.WAL
+	// The file keeps its size when the log restarts, so what counts is the position of the latest commit.
+	size := l.writer.walUsed()
+	g := &l.governor
+	g.mu.Lock()
+	switch {
+	case size >= wal.Soft && g.shut == nil:
+		g.shut = make(chan struct{})
+	case size < wal.Soft && g.shut != nil:
+		close(g.shut)
+		g.shut = nil
+	}
+	g.mu.Unlock()
+	if size < wal.Soft {
+		return
+	}
+	for _, r := range l.snapshots() {
+		age := time.Duration(now.UnixNano() - r.since.Load())
+		limit := wal.Soft
+		if size >= wal.Cap {
+			limit = wal.Cap
+		} else if age < wal.SnapshotAge {
+			return // sorted by age: the rest is younger
+		}
+		l.log.Warn("a snapshot is ended: it keeps the write-ahead log from being reset", "reader", r.name, "age", age, "wal_bytes", size)
+		l.ended.Add(1)
+		r.expire(&SnapshotError{Holder: nameOr(r.name), Age: age, WALBytes: size, Limit: limit})
+	}
+}
+
+// snapshots lists the sessions that hold one, oldest first.
+func (l *Lanes) snapshots() []*Reader {
+	var out []*Reader
+	for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
+		for _, r := range p.holders() {
+			if r.since.Load() != 0 {
+				out = append(out, r)
+			}
+		}
+	}
+	sort.Slice(out, func(i, k int) bool { return out[i].since.Load() < out[k].since.Load() })
+	return out
+}
+
+func nameOr(name string) string {
+	if name == "" {
+		return "unnamed"
+	}
+	return name
+}
+
+// housekeep runs until stop: the governor and the idle close, on the configured clock.
+func (l *Lanes) housekeep(stop <-chan struct{}) {
+	tick := l.clock.Tick(governEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case now := <-tick.C:
+			l.govern(now)
+			for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
+				p.reap(now)
+			}
+		}
+	}
+}

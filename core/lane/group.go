@@ -1,0 +1,257 @@
+package lane
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"github.com/tidegate/engine/core/sqlite"
+)
+
+// groupBytes is how much a group may add to the WAL before it is committed: what it writes early is what a reader or a
+// checkpoint then has to wait for.
+const groupBytes = 1 << 20
+
+// codeForeignKey is SQLITE_CONSTRAINT_FOREIGNKEY.
+const codeForeignKey = 19 | 3<<8
+
+// errEnded is the cause when a transaction was ended and no statement's error says why.
+var errEnded = errors.New("a statement ended the transaction")
+
+// group is the set of transactions that the next COMMIT makes durable.
+type group struct {
+	id       uint64
+	members  []*job // released, waiting for the COMMIT
+	ran      int    // jobs that were run in it, failed ones included
+	began    time.Time
+	walStart int64
+	open     bool // a transaction is open on the connection
+	closed   bool // takes in no more
+}
+
+func (g *group) start(w *writer) {
+	g.id = w.groups.Add(1)
+	g.members, g.ran, g.closed, g.open = g.members[:0], 0, false, true
+	g.began = time.Now()
+	g.walStart = w.store.WALBytes()
+}
+
+// begin opens a write transaction for a group.
+func (s *shift) begin(full bool, first *job) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if err := s.conn.SetSynchronous(full); err != nil {
+		return err
+	}
+	s.full = full
+	deadline := time.Now().Add(s.w.cfg.BusyTimeout)
+	for try := 0; ; try++ {
+		err := s.conn.Exec("BEGIN IMMEDIATE")
+		if err == nil {
+			break
+		}
+		if s.conn.Broken() != nil {
+			return err
+		}
+		if k := sqlite.ClassOf(err); (k != sqlite.Busy && k != sqlite.BusySnapshot) || time.Now().After(deadline) || first.ctx.Err() != nil {
+			return err
+		}
+		s.w.stats.busy.Add(1)
+		// Full jitter: programs that collided once do not collide again in step.
+		time.Sleep(time.Duration(rand.Int64N(int64(min(64, 1<<min(try, 6)))*int64(time.Millisecond))) + 50*time.Microsecond)
+	}
+	s.foreign()
+	return nil
+}
+
+// foreign looks whether another program has committed since our last look. What we knew about statements (which of them
+// can end a transaction) may be wrong then: its triggers are not ours.
+func (s *shift) foreign() {
+	v, err := s.conn.QueryInt("PRAGMA data_version")
+	if err != nil {
+		return // the next statement will meet the same trouble and report it
+	}
+	if v != s.seen && s.seen != 0 {
+		s.w.stats.foreign.Add(1)
+		s.w.store.BumpSchema()
+	}
+	s.seen = v
+}
+
+// commit makes the group durable and answers its members.
+func (s *shift) commit() {
+	g := &s.group
+	g.open = false
+	if len(g.members) == 0 {
+		if err := s.conn.Exec("COMMIT"); err != nil {
+			s.discard(err)
+		}
+		return
+	}
+	began := time.Now()
+	span, told := s.observe()
+	err := s.conn.Exec("COMMIT")
+	ended := time.Now()
+	told(CommitInfo{Err: err, Size: len(g.members), Durable: s.full, Took: ended.Sub(began)})
+	if err != nil {
+		s.commitFailed(err)
+		return
+	}
+	s.w.stats.committed(len(g.members), ended.Sub(began))
+	for i, j := range g.members {
+		j.report.Group, j.report.GroupSize = g.id, len(g.members)
+		j.report.Commit, j.report.CommitSpan = ended.Sub(j.freed), span
+		j.done(nil)
+		g.members[i] = nil
+	}
+	g.members = g.members[:0]
+	s.checkpoint()
+}
+
+// observe reports the COMMIT as a child of the first member whose trace is kept; the others get a link.
+func (s *shift) observe() (oteltrace.SpanContext, func(CommitInfo)) {
+	o := s.w.lanes.cfg.Observer
+	if o == nil {
+		return oteltrace.SpanContext{}, func(CommitInfo) {}
+	}
+	ctx := s.group.members[0].ctx
+	for _, j := range s.group.members {
+		if oteltrace.SpanContextFromContext(j.ctx).IsSampled() {
+			ctx = j.ctx
+			break
+		}
+	}
+	return o.StartCommit(ctx, s.group.id)
+}
+
+// commitFailed answers the members of a group whose COMMIT failed.
+func (s *shift) commitFailed(err error) {
+	kind := sqlite.ClassOf(err)
+	members := append([]*job(nil), s.group.members...)
+	s.group.members = s.group.members[:0]
+	if !s.broken() && !s.conn.Autocommit() {
+		s.conn.Exec("ROLLBACK") // where it fails the connection is discarded below
+	}
+	certain := !s.broken() && (kind == sqlite.Full || kind == sqlite.Constraint || kind == sqlite.Busy)
+	if !certain {
+		s.discard(err)
+		for _, j := range members {
+			j.done(&OutcomeError{j.name(), err})
+		}
+		return
+	}
+	if len(members) == 1 || kind == sqlite.Full {
+		for _, j := range members {
+			j.done(err)
+		}
+		return
+	}
+	s.replay(members, err)
+}
+
+// lose ends a group whose transaction is gone. The job that did it gets own; the others get another run or are told
+// that nothing of theirs was applied.
+func (s *shift) lose(cause error, blamed *job, own error) {
+	members := append([]*job(nil), s.group.members...)
+	s.group.members, s.group.open = s.group.members[:0], false
+	if !s.broken() && !s.conn.Autocommit() {
+		s.conn.Exec("ROLLBACK")
+	}
+	if kind := sqlite.ClassOf(cause); s.broken() || fatal(kind) {
+		s.discard(cause)
+	}
+	s.w.stats.failed.Add(1)
+	blamed.done(own)
+	s.replay(members, cause)
+}
+
+// replay gives each job another run, or tells it that it was not applied.
+func (s *shift) replay(members []*job, cause error) {
+	for i := len(members) - 1; i >= 0; i-- { // backwards: each goes to the front of the line
+		j := members[i]
+		switch {
+		case j.report.Runs > 1:
+			j.done(&NotAppliedError{j.name(), cause})
+		case j.run != nil:
+			s.w.stats.replayed.Add(1)
+			j.state.Store(jobWaiting)
+			s.w.q.again(j)
+		case j.opt.Replayable:
+			s.w.stats.replayed.Add(1)
+			j.c <- signal{kind: sigAgain}
+		default:
+			j.done(&NotAppliedError{j.name(), cause})
+		}
+	}
+}
+
+// isolate moves t, whose next statement could end the whole transaction, into a group of its own: its work is undone,
+// the others are committed, and its journal is played again on the very state that it saw. It runs on t's goroutine while t
+// is inside a statement, so nobody else is at the connection.
+func (s *shift) isolate(t *Tx) error {
+	if len(s.group.members) == 0 {
+		t.alone, t.job.report.Alone = true, true
+		s.group.closed = true
+		return nil
+	}
+	if t.cursors > 0 {
+		return &UseError{t.job.name(), "a statement that can roll back the whole transaction was run while rows were open: close them first"}
+	}
+	if err := s.conn.Exec("ROLLBACK TO _tg_job; RELEASE _tg_job"); err != nil {
+		return err
+	}
+	seen := s.seen
+	s.commit()
+	if s.broken() {
+		return &NotAppliedError{t.job.name(), errEnded}
+	}
+	if err := s.begin(t.job.durable(), t.job); err != nil {
+		return err
+	}
+	t.conn = s.conn
+	s.group.start(s.w)
+	s.group.ran, s.group.closed = 1, true
+	if err := s.conn.Exec("SAVEPOINT _tg_job"); err != nil {
+		return err
+	}
+	t.alone, t.job.report.Alone = true, true
+	s.w.stats.isolated.Add(1)
+	if s.seen != seen && len(t.journal) > 0 {
+		return &NotAppliedError{t.job.name(), errors.New("another program wrote in between")}
+	}
+	for _, e := range t.journal {
+		if err := s.redo(t, e); err != nil {
+			return err
+		}
+	}
+	t.journal = nil
+	return nil
+}
+
+// redo plays one entry of a journal and checks that it did what it did before.
+func (s *shift) redo(t *Tx, e entry) error {
+	stmt, err := s.conn.Prepare(e.sql)
+	if err != nil {
+		return err
+	}
+	defer stmt.Release()
+	if err := stmt.Bind(e.args); err != nil {
+		return err
+	}
+	for {
+		row, err := stmt.Step()
+		if err != nil {
+			return &NotAppliedError{t.job.name(), err}
+		}
+		if !row {
+			break
+		}
+	}
+	if !stmt.Class().ReadOnly && (s.conn.Changes() != e.changes || s.conn.LastInsertRowID() != e.rowid) {
+		return &NotAppliedError{t.job.name(), errors.New("run again it did not do the same: it uses random values or the time")}
+	}
+	return nil
+}

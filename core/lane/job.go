@@ -1,0 +1,98 @@
+package lane
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	oteltrace "go.opentelemetry.io/otel/trace"
+)
+
+// JobOptions say what a write transaction wants.
+type JobOptions struct {
+	Class      Class
+	Relaxed    bool          // no fsync of its own
+	Name       string        // for errors, spans and statistics
+	Hold       time.Duration // longest lease; 0: the lane's
+	Idle       time.Duration // longest pause between statements of a lease; 0: only Hold counts
+	Replayable bool          // the closure may be run a second time
+	RunOnce    bool          // the group ends with this job
+}
+
+// Report tells how a transaction went, for spans and statistics.
+type Report struct {
+	Group      uint64                // serial number of the group it was committed with; 0: none
+	GroupSize  int                   // members of that group
+	Queue      time.Duration         // wait for its turn
+	Hold       time.Duration         // time on the writer
+	Commit     time.Duration         // wait for the group's COMMIT
+	Runs       int                   // how often it was run
+	CommitSpan oteltrace.SpanContext // of that COMMIT, where it is traced
+	Alone      bool                  // it was moved out of its group because a statement of it could have ended the group
+}
+
+// job is a transaction on its way through the lane.
+type job struct {
+	opt    JobOptions
+	ctx    context.Context // the caller's
+	run    func(*Tx) error // runs on the lane's goroutine; nil: the connection is lent to the caller
+	queued time.Time
+	state  atomic.Uint32
+	c      chan signal
+	tx     *Tx
+	report Report
+	taken  time.Time // when its turn came
+	freed  time.Time // when its work was done
+}
+
+const (
+	jobWaiting = iota
+	jobClaimed
+	jobCancelled
+)
+
+type signalKind uint8
+
+const (
+	sigLent  signalKind = iota // the connection is yours
+	sigDone                    // the outcome is in err
+	sigAgain                   // lost through no fault of its own: run the closure again
+)
+
+type signal struct {
+	kind signalKind
+	err  error
+}
+
+func newJob(ctx context.Context, opt JobOptions, run func(*Tx) error) *job {
+	return &job{ctx: ctx, opt: opt, run: run, c: make(chan signal, 2), queued: time.Now()}
+}
+
+func (j *job) durable() bool { return !j.opt.Relaxed }
+
+// claim takes a waiting job for the lane; false when its caller gave up first.
+func (j *job) claim() bool { return j.state.CompareAndSwap(jobWaiting, jobClaimed) }
+
+// cancel withdraws a waiting job; false when the lane has it already.
+func (j *job) cancel() bool { return j.state.CompareAndSwap(jobWaiting, jobCancelled) }
+
+func (j *job) done(err error) { j.c <- signal{sigDone, err} }
+
+func (j *job) name() string {
+	if j.opt.Name == "" {
+		return "unnamed"
+	}
+	return j.opt.Name
+}
+
+// answer waits for the lane's answer to a job that it has, past the end of the caller's context: only the lane knows.
+func (j *job) answer(grace time.Duration) (signal, error) {
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case sig := <-j.c:
+		return sig, nil
+	case <-timer.C:
+		return signal{}, &OutcomeError{j.name(), context.Cause(j.ctx)}
+	}
+}

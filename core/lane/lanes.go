@@ -1,0 +1,128 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/clock"
+)
+
+// Lanes are all the lanes of one database. Safe for concurrent use.
+type Lanes struct {
+	store       *sqlite.Store
+	cfg         Config
+	log         *slog.Logger
+	clock       clock.Clock
+	writer      *writer // nil: read only
+	readOnly    error   // why there is no writer
+	readers     *pool
+	analytics   *pool
+	maintenance *pool
+	governor    governor
+	ended       atomic.Uint64
+
+	stop chan struct{}
+	wg   sync.WaitGroup
+	once sync.Once
+}
+
+// Open starts the lanes of a store. readOnly, where not nil, is what every write gets as its error; nothing is written
+// then. On error nothing is left running.
+func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) (*Lanes, error) {
+	if bad := cfg.Mistakes(); len(bad) > 0 {
+		return nil, errors.New("lane configuration: " + strings.Join(bad, "; "))
+	}
+	l := &Lanes{store: store, cfg: cfg, log: cfg.Logger, clock: cfg.Clock, readOnly: readOnly, stop: make(chan struct{})}
+	if l.log == nil {
+		l.log = slog.Default()
+	}
+	if l.clock == nil {
+		l.clock = clock.System()
+	}
+	l.readers = newPool(l, sqlite.Reader, cfg.Readers)
+	l.analytics = newPool(l, sqlite.Analytics, cfg.Analytics)
+	l.maintenance = newPool(l, sqlite.Maintenance, cfg.Maintenance)
+	if readOnly == nil {
+		l.writer = newWriter(l, cfg)
+		if err := l.writer.open(ctx); err != nil {
+			return nil, err
+		}
+		l.wg.Go(func() { l.writer.supervise(l.stop) })
+	}
+	l.wg.Go(func() { l.housekeep(l.stop) })
+	return l, nil
+}
+
+// retire makes every connection reopen, because the file under them is not the file at the path any more.
+func (l *Lanes) retire() {
+	l.readers.retire()
+	l.analytics.retire()
+	l.maintenance.retire()
+}
+
+// Shutdown lets nobody new in, serves who is waiting, and closes everything. When ctx ends first, those who still wait get
+// ErrClosed and what runs is interrupted; Shutdown returns ctx's cause then, with everything closed all the same but for
+// what code outside the engine holds on to.
+func (l *Lanes) Shutdown(ctx context.Context) error {
+	var err error
+	l.once.Do(func() { err = l.shutdown(ctx) })
+	return err
+}
+
+func (l *Lanes) shutdown(ctx context.Context) error {
+	var err error
+	if w := l.writer; w != nil {
+		w.q.close()
+		done := make(chan struct{})
+		go func() { w.wg.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+			for _, j := range w.q.drain() {
+				j.done(ErrClosed)
+			}
+			w.interrupt()
+			<-done // bounded: the supervisor still ends what does not stop
+		}
+	}
+	for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
+		if e := p.drain(ctx); err == nil {
+			err = e
+		}
+	}
+	close(l.stop)
+	l.wg.Wait()
+	return err
+}
+
+// interrupt ends what runs on the writer now, as if its time were up.
+func (w *writer) interrupt() {
+	w.mu.Lock()
+	s := w.shift
+	w.mu.Unlock()
+	t := s.active.Load()
+	if t == nil {
+		return
+	}
+	lease := &LeaseError{Holder: t.job.name()}
+	t.reason.CompareAndSwap(nil, lease)
+	if t.job.run == nil && t.turn.want() {
+		t.back <- verdictExpired
+		return
+	}
+	if t.turn.busy() && !s.kicked.Swap(true) {
+		t.conn.Kick(lease)
+	}
+}
+
+// walUsed is the part of the WAL that holds commits since its last reset, in bytes.
+func (w *writer) walUsed() int64 {
+	const frame = 4096 + 24
+	return w.stats.walFrames.Load() * frame
+}

@@ -1,0 +1,286 @@
+package lane
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tidegate/engine/core/sqlite"
+)
+
+// pool is a lane of readers: connections on demand, run slots for those that step.
+type pool struct {
+	cfg   PoolConfig
+	role  sqlite.Role
+	lanes *Lanes
+	slots slots
+
+	mu      sync.Mutex
+	idle    []*parked // last in, first out, so that those at the bottom age and are closed
+	open    int       // idle and in use
+	waiters []*connWait
+	gen     uint64 // connections of an older generation are closed when they come back
+	closed  bool
+	active  map[*Reader]struct{} // who holds a connection
+
+	opened, closedIdle, retired, connWaits uint64
+}
+
+// memoryEvery is after how many uses a connection's memory is looked at.
+const memoryEvery = 32
+
+// parked is a connection that nobody uses.
+type parked struct {
+	uses  int
+	conn  *sqlite.Conn
+	gen   uint64
+	since time.Time
+}
+
+type connWait struct {
+	c    chan *parked // nil: you may open one
+	gone bool
+}
+
+func newPool(l *Lanes, role sqlite.Role, cfg PoolConfig) *pool {
+	return &pool{cfg: cfg, role: role, lanes: l, active: map[*Reader]struct{}{},
+		slots: slots{free: cfg.Slots, limit: cfg.Queue, timeout: cfg.QueueTimeout, name: role.String()}}
+}
+
+// checkout gets a connection for r, opening one where none is idle and the limit allows.
+func (p *pool) checkout(ctx context.Context, r *Reader) error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	var got *parked
+	if n := len(p.idle); n > 0 {
+		got = p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+	} else if p.open < p.cfg.Conns {
+		p.open++
+	} else {
+		w := &connWait{c: make(chan *parked, 1)}
+		p.waiters = append(p.waiters, w)
+		p.connWaits++
+		p.mu.Unlock()
+		var err error
+		if got, err = p.await(ctx, r, w); err != nil {
+			return err
+		}
+		p.mu.Lock()
+	}
+	p.active[r] = struct{}{}
+	gen := p.gen
+	p.mu.Unlock()
+	if got != nil {
+		r.conn, r.gen, r.uses = got.conn, got.gen, got.uses
+		return nil
+	}
+	conn, err := p.lanes.store.Connect(ctx, p.role)
+	if err != nil {
+		p.mu.Lock()
+		delete(p.active, r)
+		p.lost()
+		p.mu.Unlock()
+		return err
+	}
+	r.conn, r.gen = conn, gen
+	p.mu.Lock()
+	p.opened++
+	p.mu.Unlock()
+	return nil
+}
+
+// await waits for a connection to be given back. The run slot is not held meanwhile: those who could give one back need it.
+func (p *pool) await(ctx context.Context, r *Reader, w *connWait) (*parked, error) {
+	p.slots.release()
+	began := time.Now()
+	timer := time.NewTimer(p.cfg.QueueTimeout)
+	defer timer.Stop()
+	var got *parked
+	select {
+	case got = <-w.c:
+	case <-ctx.Done():
+		return nil, p.forsake(w, r, context.Cause(ctx), began)
+	case <-timer.C:
+		return nil, p.forsake(w, r, nil, began)
+	}
+	if err := p.slots.acquire(ctx, r.class, true); err != nil {
+		p.giveBack(got)
+		r.slotless = true
+		return nil, err
+	}
+	return got, nil
+}
+
+// forsake leaves the line of those who wait for a connection.
+func (p *pool) forsake(w *connWait, r *Reader, cause error, began time.Time) error {
+	r.slotless = true
+	p.mu.Lock()
+	select {
+	case got := <-w.c:
+		p.mu.Unlock()
+		p.giveBack(got)
+		p.mu.Lock()
+	default:
+	}
+	w.gone = true
+	depth := len(p.waiters)
+	p.mu.Unlock()
+	if cause != nil {
+		return cause
+	}
+	return &OverloadError{Lane: p.role.String(), Class: r.class, Reason: "queue timeout", Depth: depth, Waited: time.Since(began),
+		RetryAfter: p.cfg.QueueTimeout / 4,
+		Hint:       "all connections are held by open rows and Views: close them sooner or raise the lane's Connections"}
+}
+
+// giveBack returns what await was given: a connection, or the right to open one.
+func (p *pool) giveBack(got *parked) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if got == nil {
+		p.lost()
+		return
+	}
+	p.park(got)
+}
+
+// checkin takes r's connection back. A connection that is in doubt, stale or fat is closed.
+func (p *pool) checkin(r *Reader, sound bool) {
+	conn := r.conn
+	r.conn = nil
+	sound = sound && conn.Broken() == nil
+	if r.uses++; sound && r.uses%memoryEvery == 0 {
+		sound = conn.MemoryUsed() <= p.cfg.MemoryBound
+	}
+	p.mu.Lock()
+	delete(p.active, r)
+	if sound && r.gen == p.gen && !p.closed {
+		p.park(&parked{conn: conn, gen: r.gen, uses: r.uses, since: p.lanes.clock.Now()})
+		p.mu.Unlock()
+		return
+	}
+	p.retired++
+	p.lost()
+	p.mu.Unlock()
+	conn.Close()
+}
+
+// park puts a connection where the next caller finds it. p.mu is held.
+func (p *pool) park(c *parked) {
+	for len(p.waiters) > 0 {
+		w := p.waiters[0]
+		p.waiters[0] = nil
+		p.waiters = p.waiters[1:]
+		if !w.gone {
+			w.c <- c
+			return
+		}
+	}
+	p.idle = append(p.idle, c)
+}
+
+// lost counts a connection off and lets a waiter open another. p.mu is held.
+func (p *pool) lost() {
+	for len(p.waiters) > 0 {
+		w := p.waiters[0]
+		p.waiters[0] = nil
+		p.waiters = p.waiters[1:]
+		if !w.gone {
+			w.c <- nil
+			return
+		}
+	}
+	p.open--
+}
+
+// reap closes the connections that were idle for too long. Who was given back last is used first, so the old ones are
+// at the front.
+func (p *pool) reap(now time.Time) {
+	p.mu.Lock()
+	n := 0
+	for n < len(p.idle) && now.Sub(p.idle[n].since) >= p.cfg.IdleTimeout {
+		n++
+	}
+	old := append([]*parked(nil), p.idle[:n]...)
+	p.idle = append(p.idle[:0], p.idle[n:]...)
+	p.open -= n
+	p.closedIdle += uint64(n)
+	p.mu.Unlock()
+	for _, c := range old {
+		c.conn.Close()
+	}
+}
+
+// retire makes every connection of today stale: the idle ones go now, the others when they come back.
+func (p *pool) retire() {
+	p.mu.Lock()
+	p.gen++
+	old := p.idle
+	p.idle = nil
+	p.open -= len(old)
+	p.mu.Unlock()
+	for _, c := range old {
+		c.conn.Fence() // see identify: closing could unlink the new database's files
+	}
+}
+
+// close closes the idle connections and lets nobody in; those in use are closed when they come back.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	old := p.idle
+	p.idle = nil
+	p.open -= len(old)
+	for _, w := range p.waiters {
+		if !w.gone {
+			w.c <- nil
+			p.open++ // the waiter finds the pool closed and counts itself off
+		}
+	}
+	p.waiters = nil
+	p.mu.Unlock()
+	for _, c := range old {
+		c.conn.Close()
+	}
+}
+
+// holders lists who holds a connection.
+func (p *pool) holders() []*Reader {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]*Reader, 0, len(p.active))
+	for r := range p.active {
+		out = append(out, r)
+	}
+	return out
+}
+
+// drain closes the pool: it waits for the sessions to end until ctx does, then ends them.
+func (p *pool) drain(ctx context.Context) error {
+	p.close()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	var err error
+	done := ctx.Done()
+	for {
+		left := p.holders()
+		if len(left) == 0 {
+			return err
+		}
+		if err != nil {
+			for _, r := range left {
+				r.expire(ErrClosed)
+			}
+		}
+		select {
+		case <-done:
+			err, done = context.Cause(ctx), nil
+		case <-tick.C:
+		}
+	}
+}

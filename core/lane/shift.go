@@ -1,0 +1,251 @@
+package lane
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/tidegate/engine/core/sqlite"
+)
+
+// shift is one goroutine at the writer with one connection at a time. When a statement of it cannot be stopped the
+// shift is abandoned, with that connection, and the next one begins.
+type shift struct {
+	w      *writer
+	conn   *sqlite.Conn
+	group  group
+	epoch  time.Time
+	active atomic.Pointer[Tx] // whose turn it is
+	kicked atomic.Bool        // the running statement was interrupted by the supervisor
+	gone   chan struct{}      // closed when abandoned
+	timer  *time.Timer
+	full   bool   // synchronous level of the open transaction
+	seen   int64  // data_version after our last look: another program's commits change it
+	checks moment // when the file's identity was last looked at
+}
+
+// moment is an instant that may be unset.
+type moment struct{ at time.Time }
+
+func (m *moment) older(d time.Duration) bool { return time.Since(m.at) > d }
+func (m *moment) mark()                      { m.at = time.Now() }
+
+func newShift(w *writer) *shift {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return &shift{w: w, epoch: time.Now(), gone: make(chan struct{}), timer: t}
+}
+
+func (s *shift) now() int64 { return int64(time.Since(s.epoch)) }
+
+// run serves the queue until it is closed and empty, or the shift is abandoned.
+func (s *shift) run() {
+	defer s.w.leave(s)
+	for {
+		j := s.w.q.take(nil)
+		if j == nil {
+			if !s.rest() {
+				return
+			}
+			continue
+		}
+		if !s.serve(j) {
+			return
+		}
+	}
+}
+
+// rest waits for work; false when there will be none.
+func (s *shift) rest() bool {
+	s.w.busy.Store(false)
+	defer s.w.busy.Store(true)
+	idle := s.timer
+	idle.Reset(s.w.cfg.IdleTruncate)
+	defer idle.Stop()
+	for {
+		select {
+		case <-s.w.q.wake:
+			return true
+		case <-s.w.q.over():
+			return s.w.q.depthNow.Load() > 0
+		case f := <-s.w.inspect:
+			f(s)
+		case <-idle.C:
+			s.truncate()
+		}
+	}
+}
+
+// serve runs a group that begins with j. It reports false when the shift was abandoned.
+func (s *shift) serve(j *job) bool {
+	full := j.durable() || s.w.q.wantsDurable()
+	if err := s.begin(full, j); err != nil {
+		j.done(err)
+		return true
+	}
+	s.group.start(s.w)
+	for j != nil {
+		if !s.runJob(j) {
+			return false
+		}
+		if !s.group.open {
+			return true // the whole transaction is gone and everybody has been told
+		}
+		j = s.nextMember(j)
+	}
+	s.commit()
+	return true
+}
+
+// nextMember takes the next job into the open group, or nil when the group is to be committed.
+func (s *shift) nextMember(last *job) *job {
+	g := &s.group
+	if g.closed || last.opt.RunOnce || g.ran >= s.w.cfg.GroupJobs || time.Since(g.began) >= s.w.cfg.GroupTime ||
+		s.w.store.WALBytes()-g.walStart > groupBytes {
+		return nil
+	}
+	return s.w.q.take(func(j *job) bool { return s.full || !j.durable() })
+}
+
+// runJob runs one transaction of the group to its verdict. It reports false when the shift was abandoned meanwhile.
+func (s *shift) runJob(j *job) bool {
+	j.taken = time.Now()
+	j.report.Queue = j.taken.Sub(j.queued)
+	j.report.Runs++
+	s.group.ran++
+	if err := s.conn.Exec("SAVEPOINT _tg_job"); err != nil {
+		s.lose(err, j, err)
+		return true
+	}
+	t := newTx(s, j)
+	s.active.Store(t)
+	v := verdictCommit
+	if j.run != nil {
+		if err := runHere(j.run, t); err != nil {
+			v = verdictRollback
+			if t.dead == nil {
+				t.dead = err
+			}
+		}
+		if !t.turn.take() {
+			return false // the supervisor has it, and has told everybody
+		}
+	} else {
+		j.c <- signal{kind: sigLent}
+		var ok bool
+		if v, ok = s.await(t); !ok {
+			return false
+		}
+	}
+	s.active.Store(nil)
+	j.freed = time.Now()
+	j.report.Hold = j.freed.Sub(j.taken)
+	s.settle(t, v)
+	return true
+}
+
+// runHere runs a job of the engine's own on this goroutine.
+func runHere(f func(*Tx) error, t *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &PanicError{Value: p}
+		}
+	}()
+	return f(t)
+}
+
+// await waits until the holder of a lease gives it back or its time is up.
+func (s *shift) await(t *Tx) (v verdict, ok bool) {
+	hold := t.job.opt.Hold
+	if hold <= 0 {
+		hold = s.w.cfg.Hold
+	}
+	idle := t.job.opt.Idle
+	next := hold
+	if idle > 0 && idle < hold {
+		next = idle
+	}
+	s.timer.Reset(next)
+	defer s.timer.Stop()
+	for {
+		select {
+		case v = <-t.back:
+			return v, true
+		case <-s.gone:
+			return 0, false
+		case <-s.timer.C:
+		}
+		held := time.Since(t.job.taken)
+		over, limit := held >= hold, hold
+		if since := time.Duration(s.now() - t.last.Load()); !over && idle > 0 && since >= idle && !t.turn.busy() {
+			over, limit = true, idle
+		}
+		if !over {
+			s.timer.Reset(min(hold-held, max(idle, time.Millisecond)))
+			continue
+		}
+		t.reason.Store(&LeaseError{Holder: t.job.name(), Held: held, Limit: limit})
+		if t.turn.want() {
+			return verdictExpired, true
+		}
+		// Inside a statement: it hands over at the statement's end, and the supervisor bounds the statement.
+	}
+}
+
+// settle turns a job's verdict into RELEASE or ROLLBACK TO, and answers the failed ones at once.
+func (s *shift) settle(t *Tx, v verdict) {
+	j := t.job
+	if v == verdictExpired {
+		t.dead = t.reason.Load()
+		s.w.stats.expired.Add(1)
+	}
+	s.unkick()
+	if broken := s.conn.Broken(); broken != nil {
+		s.lose(broken, j, orElse(t.dead, broken))
+		return
+	}
+	if s.conn.Autocommit() { // the job ended the whole transaction
+		s.lose(orElse(t.dead, errEnded), j, orElse(t.dead, errEnded))
+		return
+	}
+	if t.cursors > 0 || v == verdictExpired {
+		s.conn.ReleaseStatements()
+	}
+	if v == verdictCommit && t.dead == nil {
+		if n, err := s.conn.DeferredFKs(); err != nil {
+			t.dead = err
+		} else if n != 0 {
+			t.dead = &sqlite.Error{Class: sqlite.Constraint, Code: codeForeignKey, Op: "commit",
+				Msg: "FOREIGN KEY constraint failed (deferred): a row still points to a missing parent at the end of the transaction"}
+		}
+	}
+	if v == verdictCommit && t.dead == nil {
+		if err := s.conn.Exec("RELEASE _tg_job"); err == nil {
+			s.group.members = append(s.group.members, j)
+			if t.alone {
+				s.group.closed = true
+			}
+			return
+		} else {
+			t.dead = err
+		}
+	}
+	if err := s.conn.Exec("ROLLBACK TO _tg_job; RELEASE _tg_job"); err != nil {
+		s.lose(err, j, orElse(t.dead, err))
+		return
+	}
+	s.w.stats.failed.Add(1)
+	j.done(t.dead)
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+func (s *shift) unkick() {
+	if s.kicked.Swap(false) {
+		s.conn.Unkick()
+	}
+}

@@ -1,0 +1,84 @@
+package lane
+
+import (
+	"time"
+)
+
+// superviseEvery is how often the supervisor looks at a writer that works. It bounds how late an overlong statement is
+// noticed, not how long one may run.
+const superviseEvery = 10 * time.Millisecond
+
+// supervise turns away jobs that wait too long, interrupts statements that run too long, and replaces a writer whose
+// statement cannot be stopped.
+func (w *writer) supervise(stop <-chan struct{}) {
+	tick := time.NewTicker(superviseEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case now := <-tick.C:
+			if !w.busy.Load() && w.q.depthNow.Load() == 0 {
+				continue
+			}
+			w.expire(now)
+			w.mu.Lock()
+			s := w.shift
+			w.mu.Unlock()
+			w.watch(s)
+		}
+	}
+}
+
+func (w *writer) expire(now time.Time) {
+	depth := int(w.q.depthNow.Load())
+	for _, j := range w.q.expire(now, w.cfg.QueueTimeout) {
+		w.stats.refused.Add(1)
+		j.done(&OverloadError{Lane: "writer", Class: j.opt.Class, Reason: "queue timeout", Depth: depth,
+			Waited: now.Sub(j.queued), RetryAfter: w.cfg.QueueTimeout / 4})
+	}
+}
+
+// watch looks at the statement that runs on s.
+func (w *writer) watch(s *shift) {
+	t := s.active.Load()
+	if t == nil || !t.turn.busy() {
+		return
+	}
+	began := t.began.Load()
+	ran := time.Duration(s.now() - began)
+	if ran <= w.cfg.StatementTime {
+		return
+	}
+	lease := &LeaseError{Holder: t.job.name(), Held: ran, Limit: w.cfg.StatementTime}
+	if !s.kicked.Swap(true) {
+		t.conn.Kick(lease)
+		w.stats.kicked.Add(1)
+		return
+	}
+	if ran <= w.cfg.StatementTime+w.cfg.Grace {
+		return
+	}
+	lease.Inside = true
+	t.reason.Store(lease)
+	if t.began.Load() != began || !t.turn.seize() {
+		return // it ended just now
+	}
+	w.replace(s, t, lease)
+}
+
+// replace abandons a shift whose statement does not stop. The turn has been seized: neither the holder nor the shift's
+// goroutine will touch the connection or the group again, so both are ours.
+func (w *writer) replace(s *shift, t *Tx, lease *LeaseError) {
+	err := t.conn.Fence()
+	w.stats.fenced.Add(1)
+	w.lanes.log.Error("a statement on the writer did not stop and its connection was fenced: restart when convenient",
+		"transaction", t.job.name(), "ran", lease.Held, "fence", err)
+	close(s.gone)
+	next := newShift(w)
+	next.group.members = s.group.members
+	s.active.Store(nil)
+	next.lose(lease, t.job, lease)
+	w.hire(next)
+	w.wg.Done() // for the abandoned one
+}

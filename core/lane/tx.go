@@ -1,0 +1,340 @@
+package lane
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/tidegate/engine/core/sqlite"
+)
+
+// Result is what a statement did.
+type Result struct {
+	RowsAffected int64
+	LastInsertID int64
+	Rows         int64 // rows it returned
+	Counters     sqlite.Counters
+}
+
+// Tx is one caller's transaction on the writer, inside a savepoint of the group's transaction. One goroutine at a time
+// may use it.
+type Tx struct {
+	shift   *shift
+	job     *job
+	conn    *sqlite.Conn
+	turn    turn
+	back    chan verdict
+	began   atomic.Int64 // start of the running statement, ns since the shift's epoch
+	dead    error        // why nothing more can succeed
+	journal []entry      // what it did so far, kept while others share its group
+	record  bool
+	alone   bool
+	cursors int                        // open ones
+	last    atomic.Int64               // end of the latest statement, for the idle limit
+	reason  atomic.Pointer[LeaseError] // why the turn was or is being taken; set before it is
+}
+
+// entry is one statement of a journal: enough to do it again on the state that it saw.
+type entry struct {
+	sql     string
+	args    []any
+	changes int64
+	rowid   int64
+}
+
+type verdict uint8
+
+const (
+	verdictCommit verdict = iota
+	verdictRollback
+	verdictExpired
+)
+
+func newTx(s *shift, j *job) *Tx {
+	t := &Tx{shift: s, job: j, conn: s.conn, back: make(chan verdict, 1), record: len(s.group.members) > 0}
+	t.last.Store(s.now())
+	j.tx = t
+	return t
+}
+
+// enter begins a use of the connection.
+func (t *Tx) enter() error {
+	ok, busy := t.turn.enter()
+	switch {
+	case ok:
+		t.began.Store(t.shift.now())
+		return nil
+	case busy:
+		return &UseError{t.job.name(), "used by two goroutines at once"}
+	}
+	return t.lost()
+}
+
+// lost is the reason why the turn is over.
+func (t *Tx) lost() error {
+	if err := t.reason.Load(); err != nil {
+		return err
+	}
+	return &UseError{t.job.name(), "used after its end"}
+}
+
+// exit ends a use of the connection; err is the statement's own. A turn that was taken in the meantime wins over it.
+func (t *Tx) exit(err error) error {
+	t.last.Store(t.shift.now())
+	kept, gave := t.turn.exit()
+	switch {
+	case kept:
+		return err
+	case gave:
+		t.back <- verdictExpired
+		return t.lost()
+	}
+	return t.lost()
+}
+
+// Err is why nothing more can succeed in this transaction, or nil.
+func (t *Tx) Err() error { return t.dead }
+
+// Exec runs one statement to its end; sink, which may be nil, sees each row. Arguments must be plain values
+// (sqlite.Conn binds them without calling foreign code).
+func (t *Tx) Exec(ctx context.Context, sql string, args []any, sink func(*sqlite.Stmt) error) (Result, error) {
+	if err := t.enter(); err != nil {
+		return Result{}, err
+	}
+	res, err := t.exec(ctx, sql, args, sink)
+	return res, t.exit(err)
+}
+
+func (t *Tx) exec(ctx context.Context, sql string, args []any, sink func(*sqlite.Stmt) error) (Result, error) {
+	if t.dead != nil {
+		return Result{}, t.dead
+	}
+	if err := context.Cause(ctx); err != nil {
+		return Result{}, err
+	}
+	stmt, err := t.prepare(sql, args)
+	if err != nil {
+		return Result{}, err
+	}
+	defer stmt.Release()
+	class := stmt.Class()
+	if class.ReadOnly {
+		t.conn.SetContext(ctx) // an interrupted read undoes nothing; an interrupted write would undo the whole group
+		defer t.conn.SetContext(nil)
+	}
+	var res Result
+	for {
+		row, err := stmt.Step()
+		if err != nil {
+			return Result{}, t.failed(ctx, class, err)
+		}
+		if !row {
+			break
+		}
+		res.Rows++
+		if sink != nil {
+			if err := sink(stmt); err != nil {
+				return Result{}, err
+			}
+		}
+	}
+	res.Counters = stmt.Counters()
+	if !class.ReadOnly {
+		res.RowsAffected, res.LastInsertID = t.conn.Changes(), t.conn.LastInsertRowID()
+	}
+	t.note(class, sql, args, res)
+	return res, nil
+}
+
+// prepare compiles and binds; a statement that can end the whole transaction is first given a group of its own.
+func (t *Tx) prepare(sql string, args []any) (*sqlite.Stmt, error) {
+	stmt, err := t.conn.Prepare(sql)
+	if err != nil {
+		return nil, t.failed(nil, nil, err)
+	}
+	if stmt.Class().UsesConnState && t.job.run != nil {
+		stmt.Release()
+		return nil, connState
+	}
+	if stmt.Class().EndsTx && !t.alone {
+		stmt.Release()
+		if err := t.shift.isolate(t); err != nil {
+			t.dead = err
+			return nil, err
+		}
+		if stmt, err = t.conn.Prepare(sql); err != nil {
+			return nil, t.failed(nil, nil, err)
+		}
+	}
+	if err := stmt.Bind(args); err != nil {
+		stmt.Release()
+		return nil, t.failed(nil, nil, err)
+	}
+	return stmt, nil
+}
+
+// connState refuses functions whose answer depends on what others did on the same connection.
+var connState = &sqlite.Error{Class: sqlite.Auth, Op: "prepare", Msg: "last_insert_rowid(), changes() and total_changes() have no meaning on a " +
+	"shared connection: use them inside one Update, or the Result of Exec, or RETURNING"}
+
+// note keeps what the statement did, for the case that this transaction must move to a group of its own.
+func (t *Tx) note(class *sqlite.Class, sql string, args []any, res Result) {
+	if !t.record || t.alone || (class.ReadOnly && len(class.Columns) > 0) {
+		return
+	}
+	kept := args
+	for i, a := range args {
+		if b, ok := a.([]byte); ok {
+			if &kept[0] == &args[0] {
+				kept = append([]any(nil), args...)
+			}
+			kept[i] = bytes.Clone(b)
+		}
+	}
+	t.journal = append(t.journal, entry{sql, kept, res.RowsAffected, res.LastInsertID})
+}
+
+// failed decides what a statement's error means for the transaction.
+func (t *Tx) failed(ctx context.Context, class *sqlite.Class, err error) error {
+	kind := sqlite.ClassOf(err)
+	switch {
+	case t.conn.Broken() != nil:
+		t.dead = err
+	case t.conn.Autocommit():
+		t.dead = t.interrupted(ctx, kind, err)
+		return t.dead
+	case class != nil && class.Partial && kind == sqlite.Constraint:
+		t.dead = err // OR FAIL leaves the earlier rows of the statement standing: the transaction must not commit them
+	case kind == sqlite.Interrupt:
+		if cause := t.interrupted(ctx, kind, err); cause != err {
+			if t.kicked() {
+				t.dead = cause
+			}
+			return cause
+		}
+		t.dead = err
+	case fatal(kind) || kind == sqlite.Full:
+		t.dead = err
+	}
+	return err
+}
+
+// interrupted replaces SQLite's "interrupted" by its reason: the lane's limit, or the caller's context.
+func (t *Tx) interrupted(ctx context.Context, kind sqlite.ErrorClass, err error) error {
+	if kind != sqlite.Interrupt {
+		return err
+	}
+	var lease *LeaseError
+	if errors.As(err, &lease) {
+		return lease
+	}
+	if ctx != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+	}
+	return err
+}
+
+func (t *Tx) kicked() bool { return t.shift.kicked.Load() }
+
+// Open starts a statement whose rows are read one by one. A statement that writes is run to its end at once, as SQLite
+// does anyway, and its rows are kept: what it did is then known to the journal.
+func (t *Tx) Open(ctx context.Context, sql string, args []any) (*Cursor, error) {
+	if err := t.enter(); err != nil {
+		return nil, err
+	}
+	c, err := t.open(ctx, sql, args)
+	return c, t.exit(err)
+}
+
+func (t *Tx) open(ctx context.Context, sql string, args []any) (*Cursor, error) {
+	if t.dead != nil {
+		return nil, t.dead
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	stmt, err := t.prepare(sql, args)
+	if err != nil {
+		return nil, err
+	}
+	class := stmt.Class()
+	c := &Cursor{tx: t, stmt: stmt, columns: class.Columns}
+	if class.ReadOnly {
+		t.cursors++
+		return c, nil
+	}
+	c.decl = stmt.DeclTypes()
+	stmt.Release()
+	c.stmt, c.buffered = nil, true
+	c.result, err = t.exec(ctx, sql, args, func(s *sqlite.Stmt) error {
+		var r sqlite.Row
+		if err := s.Row(&r); err != nil {
+			return err
+		}
+		c.buffer = append(c.buffer, r)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.counters = c.result.Counters
+	return c, nil
+}
+
+// finish ends the transaction: it gives the connection back and waits for the outcome. err is the closure's verdict.
+func (t *Tx) finish(ctx context.Context, err error) (rerun bool, _ error) {
+	v := verdictCommit
+	if err != nil {
+		v = verdictRollback
+	}
+	if !t.turn.take() {
+		if t.turn.busy() {
+			// The closure left another goroutine inside a statement. It hands over when that ends.
+			if t.turn.want() {
+				t.back <- verdictRollback
+			}
+			err = &UseError{t.job.name(), "another goroutine was still using it when its closure returned"}
+		}
+		return t.outcome(ctx, err)
+	}
+	t.back <- v
+	return t.outcome(ctx, err)
+}
+
+// outcome waits for the lane's answer. Once the work is in the group only the lane knows the end of it, so a caller whose
+// context is done still waits a moment, and is told the truth when that was not enough.
+func (t *Tx) outcome(ctx context.Context, err error) (rerun bool, _ error) {
+	var sig signal
+	select {
+	case sig = <-t.job.c:
+	case <-ctx.Done():
+		var late error
+		if sig, late = t.job.answer(t.shift.w.cfg.AckGrace); late != nil {
+			return false, orElse(err, late)
+		}
+	}
+	if sig.kind == sigAgain {
+		return true, nil
+	}
+	if err != nil && (sig.err == nil || errors.Is(err, sig.err)) {
+		return false, err
+	}
+	if sig.err == nil {
+		return false, err
+	}
+	return false, sig.err
+}
+
+// abandon gives the connection back for a closure that will never return: panic or Goexit.
+func (t *Tx) abandon() {
+	if t.turn.take() {
+		t.back <- verdictRollback
+		return
+	}
+	if t.turn.want() {
+		t.back <- verdictRollback
+	}
+}

@@ -1,0 +1,172 @@
+package lane
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidegate/engine/core/sqlite"
+)
+
+// writer is the lane that writes.
+type writer struct {
+	cfg     WriterConfig
+	wal     WALConfig
+	store   *sqlite.Store
+	lanes   *Lanes
+	q       *queue
+	stats   writerStats
+	groups  atomic.Uint64
+	busy    atomic.Bool // a shift is at work: the supervisor must look
+	inspect chan func(*shift)
+
+	mu    sync.Mutex
+	shift *shift         // who is at work
+	wg    sync.WaitGroup // shifts that can still end by themselves
+}
+
+func newWriter(l *Lanes, cfg Config) *writer {
+	w := &writer{cfg: cfg.Writer, wal: cfg.WAL, store: l.store, lanes: l, q: newQueue(cfg.Writer.Queue), inspect: make(chan func(*shift))}
+	w.busy.Store(true)
+	return w
+}
+
+// open makes the first connection, so that Open fails where the database cannot be written, and begins to work.
+func (w *writer) open(ctx context.Context) error {
+	conn, err := w.store.Connect(ctx, sqlite.Writer)
+	if err != nil {
+		return err
+	}
+	s := newShift(w)
+	s.conn = conn
+	s.checks.mark()
+	w.hire(s)
+	return nil
+}
+
+func (w *writer) hire(s *shift) {
+	w.mu.Lock()
+	w.shift = s
+	w.mu.Unlock()
+	w.wg.Add(1)
+	go s.run()
+}
+
+// leave is called by a shift that ends. An abandoned one was counted off by whoever abandoned it.
+func (w *writer) leave(s *shift) {
+	select {
+	case <-s.gone:
+		return
+	default:
+	}
+	if s.conn != nil {
+		s.truncate()
+		s.conn.Close()
+	}
+	w.wg.Done()
+}
+
+// enqueue puts a job in line and waits for its turn or its end.
+func (w *writer) enqueue(j *job) (signal, error) {
+	if err := context.Cause(j.ctx); err != nil {
+		return signal{}, err
+	}
+	if err := w.q.put(j); err != nil {
+		return signal{}, err
+	}
+	select {
+	case sig := <-j.c:
+		return sig, nil
+	case <-j.ctx.Done():
+	}
+	if j.cancel() {
+		return signal{}, context.Cause(j.ctx)
+	}
+	// Claimed at this very moment. A lease is taken all the same: its first statement will meet the context. A job that
+	// runs on the lane has its answer bounded below.
+	return j.answer(w.cfg.AckGrace)
+}
+
+// Update runs fn as a write transaction, on this goroutine, with the writer's connection on loan.
+func (l *Lanes) Update(ctx context.Context, opt JobOptions, fn func(*Tx) error) (Report, error) {
+	if l.writer == nil {
+		return Report{}, l.readOnly
+	}
+	runs := 0
+	for {
+		j := newJob(ctx, opt, nil)
+		j.report.Runs = runs
+		tx, err := l.writer.lend(j)
+		if err != nil {
+			return j.report, err
+		}
+		again, err := tx.with(ctx, fn)
+		if !again {
+			return j.report, err
+		}
+		runs = j.report.Runs
+	}
+}
+
+// lend waits until the writer's connection is on loan to j.
+func (w *writer) lend(j *job) (*Tx, error) {
+	sig, err := w.enqueue(j)
+	if err != nil {
+		return nil, err
+	}
+	if sig.kind == sigDone {
+		return nil, sig.err
+	}
+	return j.tx, nil
+}
+
+// with runs fn and ends the transaction, whatever way fn takes out.
+func (t *Tx) with(ctx context.Context, fn func(*Tx) error) (again bool, err error) {
+	returned := false
+	defer func() {
+		if !returned { // panic or Goexit: nothing of it may stay, and the way out goes on
+			t.abandon()
+		}
+	}()
+	err = fn(t)
+	returned = true
+	return t.finish(ctx, err)
+}
+
+// Begin starts a write transaction that the caller ends itself with Commit or Rollback.
+func (l *Lanes) Begin(ctx context.Context, opt JobOptions) (*Tx, error) {
+	if l.writer == nil {
+		return nil, l.readOnly
+	}
+	opt.Replayable = false // nobody here could run it again
+	return l.writer.lend(newJob(ctx, opt, nil))
+}
+
+// Commit ends the transaction and waits until its group is durable.
+func (t *Tx) Commit(ctx context.Context) (Report, error) {
+	_, err := t.finish(ctx, t.dead)
+	return t.job.report, err
+}
+
+// Rollback ends the transaction and undoes it. It is safe after Commit.
+func (t *Tx) Rollback() (Report, error) {
+	if !t.turn.take() {
+		return t.job.report, t.lost()
+	}
+	t.back <- verdictRollback
+	<-t.job.c
+	return t.job.report, nil
+}
+
+// Do runs a job of the engine's own on the lane's goroutine: run must not call foreign code, and may be run twice.
+func (l *Lanes) Do(ctx context.Context, opt JobOptions, run func(*Tx) error) (Report, error) {
+	if l.writer == nil {
+		return Report{}, l.readOnly
+	}
+	j := newJob(ctx, opt, run)
+	sig, err := l.writer.enqueue(j)
+	if err != nil {
+		return j.report, err
+	}
+	return j.report, sig.err
+}

@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/migrate"
+	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/core/trace"
+	"github.com/tidegate/engine/internal/clock"
+)
+
+// DB is an open database. It is safe for concurrent use by any number of goroutines.
+type DB struct {
+	cfg     Config
+	store   *sqlite.Store
+	lanes   *lane.Lanes
+	rec     trace.Recorder
+	log     *slog.Logger
+	queries queryCache
+	applied migrate.Report
+	closed  sync.Once
+}
+
+// testSeams are what tests of this package may replace.
+type testSeams struct {
+	clock  clock.Clock
+	faults sqlite.Faults
+}
+
+// Open opens the database that cfg names, applies pending migrations, and starts the lanes. When it fails, nothing is
+// left running and nothing was changed.
+//
+// # Errors
+//
+// [ErrConfig] with every mistake at once, [ErrCannotOpen], [ErrNotDatabase], [ErrCorrupt], [ErrReadOnly] (file or file system),
+// [ErrMigration], [ErrNotAdopted] (migrations for a database of another program), or the context's error.
+func Open(ctx context.Context, cfg Config) (*DB, error) { return open(ctx, cfg, testSeams{}) }
+
+func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
+	lanes, opt := cfg.inner(seams)
+	loc, err := sqlite.ParseURL(cfg.URL)
+	if bad := cfg.mistakes(&lanes, err); len(bad) > 0 {
+		return nil, &ConfigError{bad}
+	}
+	loc.ReadOnly = loc.ReadOnly || cfg.ReadOnly
+	db := &DB{cfg: cfg, log: cfg.Logger}
+	if db.log == nil {
+		db.log = slog.Default()
+	}
+	db.rec = trace.New(cfg.TracerProvider, namespace(loc))
+	lanes.Observer = observer{db.rec}
+	if db.store, err = sqlite.Open(ctx, loc, opt); err != nil {
+		return nil, typed(err, "")
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(typed(err, ""), db.store.Close())
+			err = first(err)
+		}
+	}()
+	if err = db.adopt(ctx); err != nil {
+		return nil, err
+	}
+	if err = db.migrate(ctx); err != nil {
+		return nil, err
+	}
+	if db.lanes, err = lane.Open(ctx, db.store, lanes, db.whyReadOnly()); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// first is the first error of a join: the later ones are only that the clean-up failed too.
+func first(err error) error {
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		return j.Unwrap()[0]
+	}
+	return err
+}
+
+// namespace is the database's name in spans: the file's name without its folder.
+func namespace(loc sqlite.Location) string {
+	if loc.Memory {
+		return "memory"
+	}
+	return filepath.Base(loc.Path)
+}
+
+// whyReadOnly is the error that writes get, or nil when the database can be written.
+func (db *DB) whyReadOnly() error {
+	switch {
+	case db.store.State() == sqlite.Foreign:
+		return &notAdoptedError{db.store.Location().String()}
+	case db.store.ReadOnly():
+		return &readOnlyError{db.store.Location().String() + " is open read only: open it without ReadOnly to write"}
+	}
+	return nil
+}
+
+// adopt takes over a database of another program where the configuration says so.
+func (db *DB) adopt(ctx context.Context) error {
+	if db.store.State() != sqlite.Foreign || db.store.Location().ReadOnly {
+		return nil
+	}
+	if !db.cfg.Adopt {
+		if db.cfg.Migrations != nil {
+			return &notAdoptedError{db.store.Location().String()}
+		}
+		return nil
+	}
+	conn, err := db.store.Connect(ctx, sqlite.Writer)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	kept := db.store.Location().Path + ".before-adoption"
+	if err := conn.CopyTo(kept); err != nil {
+		return err
+	}
+	if err := db.store.MarkManaged(conn); err != nil {
+		return err
+	}
+	db.log.Info("database adopted", "database", db.store.Location().String(), "copy", kept)
+	return nil
+}
+
+// migrate applies the embedder's migrations on a connection of its own.
+func (db *DB) migrate(ctx context.Context) error {
+	if db.cfg.Migrations == nil {
+		return nil
+	}
+	set, err := migrate.Load(db.cfg.Migrations)
+	if err != nil {
+		return err
+	}
+	conn, err := db.store.Connect(ctx, sqlite.Maintenance)
+	if err != nil {
+		return err
+	}
+	status, err := set.Status(ctx, conn)
+	conn.Close()
+	if err != nil {
+		return err
+	}
+	if err := status.Err(); err != nil {
+		return err
+	}
+	if len(status.Pending) == 0 {
+		return nil
+	}
+	if db.store.ReadOnly() {
+		return &MigrationError{fmt.Errorf("%d migrations are pending and the database is open read only: open it once for writing", len(status.Pending))}
+	}
+	if conn, err = db.store.Connect(ctx, sqlite.Writer); err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetGuard(sqlite.Guard{Migration: true})
+	db.applied, err = set.Apply(ctx, conn, func() error { return db.store.MarkManaged(conn) })
+	if err == nil {
+		db.log.Info("migrations applied", "from", db.applied.From, "to", db.applied.To, "took", db.applied.Duration)
+	}
+	return err
+}
+
+// Close is Shutdown with ten seconds for those who are still at work.
+func (db *DB) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := db.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil // what was still open has been ended: that is what Close is for
+	}
+	return err
+}
+
+// Shutdown lets nobody new in, waits for those who are at work, and closes the database. When ctx ends first, what still
+// runs is interrupted and rolled back, and the context's error is returned with the database closed all the same.
+// A second call does nothing.
+func (db *DB) Shutdown(ctx context.Context) error {
+	var err error
+	db.closed.Do(func() {
+		err = db.lanes.Shutdown(ctx)
+		if e := db.store.Close(); err == nil {
+			err = typed(e, "")
+		}
+	})
+	return err
+}
+
+// Config returns the configuration that the database was opened with.
+func (db *DB) Config() Config { return db.cfg }
+
+// observer reports the COMMITs of the lane as spans.
+type observer struct{ rec trace.Recorder }
+
+func (o observer) StartCommit(ctx context.Context, group uint64) (oteltrace.SpanContext, func(lane.CommitInfo)) {
+	span, end := o.rec.StartCommit(ctx, group)
+	return span, func(c lane.CommitInfo) {
+		end(trace.CommitEnd{Err: c.Err, Size: c.Size, Durable: c.Durable, Sync: c.Took})
+	}
+}

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/migrate"
+	"github.com/tidegate/engine/core/sqlite"
+)
+
+// The catalogue of errors. A returned error matches at most one of them (errors.Is); the context's own errors pass
+// through as they are.
+var (
+	// ErrNoRows is what [Row.Scan] returns when the query found nothing.
+	ErrNoRows = errors.New("engine: no rows in the result")
+	// ErrClosed is returned by every call after Close or Shutdown.
+	ErrClosed = lane.ErrClosed
+	// ErrConfig says that a Config cannot work; *[ConfigError] lists every mistake.
+	ErrConfig = errors.New("engine: invalid configuration")
+	// ErrReadOnly is returned for a write to a database that was opened read only, or inside a View.
+	ErrReadOnly = lane.ErrReadOnly
+	// ErrNotAdopted is returned for a write to a database that another program made (see Config.Adopt).
+	ErrNotAdopted = errors.New("engine: the database was made by another program and has not been adopted")
+	// ErrMigration says that the schema could not be brought up to date; nothing was changed.
+	ErrMigration = errors.New("engine: migration refused or failed")
+
+	// ErrOverloaded says that the call was turned away before it did anything; *[OverloadError] says when to retry.
+	ErrOverloaded = lane.ErrOverloaded
+	// ErrLeaseExpired says that the transaction kept the writer too long and was rolled back; *[LeaseError] names it.
+	ErrLeaseExpired = lane.ErrLeaseExpired
+	// ErrNotApplied says that the transaction was rolled back through no fault of its own; repeating it is safe.
+	ErrNotApplied = lane.ErrNotApplied
+	// ErrOutcomeUnknown says that COMMIT was under way when the store failed or the deadline passed.
+	ErrOutcomeUnknown = lane.ErrOutcomeUnknown
+	// ErrSnapshotExpired says that a reader was ended to keep the write-ahead log bounded; *[SnapshotError] says why.
+	ErrSnapshotExpired = lane.ErrSnapshotExpired
+	// ErrReentrant says that a call was made with the context of an open Update, which would wait for itself for ever.
+	ErrReentrant = errors.New("engine: called with the context of an open Update")
+	// ErrTxDone says that a Tx was used after its end, or by two goroutines at once.
+	ErrTxDone = lane.ErrTxDone
+
+	// ErrConstraint says that a constraint of the schema refused the row.
+	ErrConstraint = errors.New("engine: constraint violated")
+	// ErrBusy says that another program kept the database locked for longer than the configured time.
+	ErrBusy = errors.New("engine: the database is locked by another program")
+	// ErrFull says that the disk or the quota is full.
+	ErrFull = errors.New("engine: no space left")
+	// ErrIO says that the operating system failed a file operation.
+	ErrIO = errors.New("engine: input or output failed")
+	// ErrCorrupt says that the file is damaged.
+	ErrCorrupt = errors.New("engine: the database is damaged")
+	// ErrNotDatabase says that the file is not a database this program can read.
+	ErrNotDatabase = errors.New("engine: not a database")
+	// ErrCannotOpen says that the file cannot be opened.
+	ErrCannotOpen = errors.New("engine: cannot open the database")
+	// ErrMoved says that the database file was renamed, replaced or removed while it was open.
+	ErrMoved = errors.New("engine: the database file was moved or replaced")
+	// ErrInterrupted says that a statement was interrupted.
+	ErrInterrupted = errors.New("engine: interrupted")
+	// ErrOutOfMemory says that a statement needed more memory than its connection may use, or broke its connection.
+	ErrOutOfMemory = errors.New("engine: out of memory")
+	// ErrTooBig says that a value, a pattern or a statement is larger than the limit.
+	ErrTooBig = errors.New("engine: too big")
+	// ErrArgs says that the arguments do not fit the statement, or the destinations the row.
+	ErrArgs = errors.New("engine: wrong arguments")
+	// ErrSQL says that the statement is wrong or names what does not exist.
+	ErrSQL = errors.New("engine: wrong SQL")
+	// ErrForbidden says that the statement is refused because it has no meaning on shared connections.
+	ErrForbidden = errors.New("engine: statement refused")
+)
+
+// Typed errors of the lanes.
+type (
+	// OverloadError tells which lane turned a call away, how long it waited and when a retry has a chance.
+	OverloadError = lane.OverloadError
+	// LeaseError tells who kept the writer for how long.
+	LeaseError = lane.LeaseError
+	// SnapshotError tells whose snapshot was ended, how old it was and how large the log.
+	SnapshotError = lane.SnapshotError
+	// NotAppliedError tells what ended the group.
+	NotAppliedError = lane.NotAppliedError
+	// OutcomeError tells what failed during COMMIT.
+	OutcomeError = lane.OutcomeError
+)
+
+// StoreError is a failure of a statement or of the store. It matches one of the sentinels above.
+type StoreError struct {
+	// Kind is the sentinel that it matches.
+	Kind error
+	// Code is the extended result code of SQLite, for logs; 0 where there is none.
+	Code int
+	// Query is the statement with literals replaced by ?; "" where none was run.
+	Query string
+	cause error
+}
+
+// Error says what happened and what to do.
+func (e *StoreError) Error() string {
+	msg := strings.TrimPrefix(e.cause.Error(), "sqlite: ")
+	if e.Query == "" {
+		return "engine: " + msg
+	}
+	return "engine: " + msg + " (in: " + e.Query + ")"
+}
+
+// Is matches the sentinel.
+func (e *StoreError) Is(target error) bool { return target == e.Kind }
+
+// Unwrap returns the cause.
+func (e *StoreError) Unwrap() error { return e.cause }
+
+// ErrorType is the value of the error.type attribute in spans.
+func (e *StoreError) ErrorType() string { return sqlite.ClassOf(e.cause).String() }
+
+// ConfigError lists what is wrong with a Config.
+type ConfigError struct {
+	// Mistakes holds one "section.key: why" each.
+	Mistakes []string
+}
+
+// Error lists the mistakes.
+func (e *ConfigError) Error() string {
+	return "engine: invalid configuration: " + strings.Join(e.Mistakes, "; ")
+}
+
+// Is matches ErrConfig.
+func (e *ConfigError) Is(target error) bool { return target == ErrConfig }
+
+// MigrationError says why the schema could not be brought up to date.
+type MigrationError struct{ cause error }
+
+// Error says what stands in the way and what to do.
+func (e *MigrationError) Error() string { return "engine: " + e.cause.Error() }
+
+// Is matches ErrMigration.
+func (e *MigrationError) Is(target error) bool { return target == ErrMigration }
+
+// Unwrap returns the *migrate.ConflictError or *migrate.Error.
+func (e *MigrationError) Unwrap() error { return e.cause }
+
+// kinds maps the classes of the store to sentinels. Locked is a conflict inside one connection: wrong use of SQL.
+var kinds = map[sqlite.ErrorClass]error{
+	sqlite.SQL: ErrSQL, sqlite.Busy: ErrBusy, sqlite.BusySnapshot: ErrBusy, sqlite.Locked: ErrSQL,
+	sqlite.Constraint: ErrConstraint, sqlite.ReadOnly: ErrReadOnly, sqlite.Interrupt: ErrInterrupted, sqlite.IO: ErrIO,
+	sqlite.Fsync: ErrIO, sqlite.Full: ErrFull, sqlite.CantOpen: ErrCannotOpen, sqlite.Corrupt: ErrCorrupt,
+	sqlite.NotADB: ErrNotDatabase, sqlite.OutOfMemory: ErrOutOfMemory, sqlite.Poisoned: ErrOutOfMemory,
+	sqlite.Fenced: ErrInterrupted, sqlite.Moved: ErrMoved, sqlite.Schema: ErrSQL, sqlite.Auth: ErrForbidden,
+	sqlite.TooBig: ErrTooBig, sqlite.Mismatch: ErrConstraint, sqlite.Args: ErrArgs, sqlite.Misuse: ErrTxDone,
+	sqlite.Protocol: ErrBusy,
+}
+
+// typed turns an error of the inner packages into one of the catalogue. query may be "".
+func typed(err error, query string) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		var store *sqlite.Error
+		if errors.As(err, &store) && store.Cause != nil {
+			return store.Cause
+		}
+		return err
+	}
+	var own *StoreError
+	if errors.As(err, &own) {
+		return err
+	}
+	var conflict *migrate.ConflictError
+	var failed *migrate.Error
+	var format *migrate.FormatError
+	if errors.As(err, &conflict) || errors.As(err, &failed) || errors.As(err, &format) {
+		return &MigrationError{err}
+	}
+	var store *sqlite.Error
+	if direct, ok := err.(*sqlite.Error); ok {
+		store = direct
+	} else if !errors.As(err, &store) {
+		return err
+	}
+	if isLaneError(err) {
+		return err
+	}
+	kind := kinds[store.Class]
+	if kind == nil {
+		kind = ErrSQL
+	}
+	return &StoreError{Kind: kind, Code: store.Code, Query: query, cause: err}
+}
+
+func isLaneError(err error) bool {
+	for _, s := range []error{ErrOverloaded, ErrLeaseExpired, ErrNotApplied, ErrOutcomeUnknown, ErrSnapshotExpired, ErrTxDone, ErrClosed} {
+		if errors.Is(err, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// Retryable reports whether err promises that nothing was applied and that the same call may succeed a little later:
+// the queue was full, another program held the lock, or the transaction was lost through no fault of its own. It is
+// false for [ErrOutcomeUnknown] and for everything that would fail again.
+func Retryable(err error) bool {
+	return errors.Is(err, ErrOverloaded) || errors.Is(err, ErrNotApplied) || errors.Is(err, ErrBusy)
+}
+
+// argError says what is wrong with arguments or destinations, never their values.
+type argError struct{ msg string }
+
+func (e *argError) Error() string        { return "engine: " + e.msg }
+func (e *argError) Is(target error) bool { return target == ErrArgs }
+func (e *argError) ErrorType() string    { return "args" }
+
+func argErrorf(format string, a ...any) error { return &argError{fmt.Sprintf(format, a...)} }
+
+// reentrantError names the transaction whose context was used.
+type reentrantError struct{ name, call, instead string }
+
+func (e *reentrantError) Error() string {
+	return fmt.Sprintf("engine: %s was called with the context of the open Update %q, whose end it would wait for: use %s, or a context of its own outside the closure",
+		e.call, e.name, e.instead)
+}
+func (e *reentrantError) Is(target error) bool { return target == ErrReentrant }
+func (e *reentrantError) ErrorType() string    { return "reentrant" }
+
+// notAdoptedError is what every write to a foreign database gets.
+type notAdoptedError struct{ url string }
+
+func (e *notAdoptedError) Error() string {
+	return fmt.Sprintf("engine: %s was made by another program and is open read only: set Config.Adopt (a copy is kept first), or write to a database of the engine's own", e.url)
+}
+func (e *notAdoptedError) Is(target error) bool { return target == ErrNotAdopted }
+
+// readOnlyError is what a write gets where the caller asked for a read-only database.
+type readOnlyError struct{ what string }
+
+func (e *readOnlyError) Error() string        { return "engine: " + e.what }
+func (e *readOnlyError) Is(target error) bool { return target == ErrReadOnly }

@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tidegate/engine/core/lane"
+)
+
+// Health is the answer to "can this database be relied on now".
+type Health struct {
+	// OK is true when every check is.
+	OK bool
+	// Checks are the single answers, in a fixed order.
+	Checks []Check
+}
+
+// Check is one question and its answer.
+type Check struct {
+	// Name is stable: read, write, file, wal, queue, connections.
+	Name string
+	// OK says whether the answer is good.
+	OK bool
+	// Detail is what was found.
+	Detail string
+	// Remedy is what to do; "" when OK.
+	Remedy string
+}
+
+// Health asks the database whether it reads, whether its writer answers, whether the file is still in place, and whether
+// log, queue and connections are within bounds. It changes nothing and takes a few milliseconds; ctx bounds it.
+func (db *DB) Health(ctx context.Context) Health {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	st := db.Stats()
+	checks := []Check{db.checkRead(ctx), db.checkWrite(ctx), db.checkFile(), db.checkWAL(st), db.checkQueue(st), checkConnections(st)}
+	h := Health{OK: true, Checks: checks}
+	for _, c := range checks {
+		h.OK = h.OK && c.OK
+	}
+	return h
+}
+
+func timed(what string, began time.Time) string {
+	return fmt.Sprintf("%s in %v", what, time.Since(began).Round(10*time.Microsecond))
+}
+
+func (db *DB) checkRead(ctx context.Context) Check {
+	began := time.Now()
+	var n int64
+	err := db.QueryRow(ctx, "SELECT count(*) FROM sqlite_schema", WithName("health")).Scan(&n)
+	if err != nil {
+		return Check{Name: "read", Detail: err.Error(), Remedy: "see the error; while reads fail nothing else will work"}
+	}
+	return Check{Name: "read", OK: true, Detail: timed(fmt.Sprintf("%d schema objects read", n), began)}
+}
+
+// checkWrite takes the writer's turn and gives it back: a transaction that writes nothing.
+func (db *DB) checkWrite(ctx context.Context) Check {
+	if why := db.whyReadOnly(); why != nil {
+		return Check{Name: "write", OK: true, Detail: "read only: " + why.Error()}
+	}
+	began := time.Now()
+	_, err := db.lanes.Do(ctx, lane.JobOptions{Relaxed: true, Name: "health"}, func(*lane.Tx) error { return nil })
+	if err != nil {
+		remedy := "see the error"
+		if errors.Is(err, ErrOverloaded) || errors.Is(err, context.DeadlineExceeded) {
+			remedy = "the writer is saturated or held: look for a long transaction"
+		}
+		return Check{Name: "write", Detail: typed(err, "").Error(), Remedy: remedy}
+	}
+	return Check{Name: "write", OK: true, Detail: timed("the writer answered", began)}
+}
+
+func (db *DB) checkFile() Check {
+	moved, which, err := db.store.HasMoved()
+	switch {
+	case err != nil:
+		return Check{Name: "file", Detail: err.Error(), Remedy: "make the database's folder readable for this process"}
+	case moved:
+		return Check{Name: "file", Detail: which + " was moved or replaced", Remedy: "put it back, or restart on the new file"}
+	}
+	return Check{Name: "file", OK: true, Detail: db.store.Location().String()}
+}
+
+func (db *DB) checkWAL(st Stats) Check {
+	detail := fmt.Sprintf("%d bytes in use, %d on disk, soft limit %d", st.WAL.Used, st.WAL.Bytes, db.cfg.WAL.Soft)
+	if st.WAL.Used >= db.cfg.WAL.Hard {
+		return Check{Name: "wal", Detail: detail, Remedy: "an old snapshot keeps the log from being reset: find the long reader"}
+	}
+	return Check{Name: "wal", OK: true, Detail: detail}
+}
+
+func (db *DB) checkQueue(st Stats) Check {
+	detail := fmt.Sprintf("%d transactions waiting", st.Writer.Waiting)
+	if st.Writer.Waiting > db.cfg.Writer.Queue/2 {
+		return Check{Name: "queue", Detail: detail, Remedy: "more is written than the disk can sync: write less at once, or Relaxed where that is enough"}
+	}
+	return Check{Name: "queue", OK: true, Detail: detail}
+}
+
+func checkConnections(st Stats) Check {
+	detail := fmt.Sprintf("%d readers open, %d callers waiting, %d connections left behind", st.Readers.Open, st.Readers.Waiting, st.Leaked)
+	if st.Leaked > 0 {
+		return Check{Name: "connections", Detail: detail, Remedy: "a statement could not be stopped and its connection was fenced: restart when convenient"}
+	}
+	return Check{Name: "connections", OK: true, Detail: detail}
+}

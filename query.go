@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/core/trace"
+)
+
+// Result is what a statement that writes has done.
+type Result struct {
+	// RowsAffected counts the rows that the statement itself inserted, updated or deleted, triggers excluded.
+	RowsAffected int64
+	// LastInsertID is the row id of the last row inserted on the writer; meaningful after an INSERT only.
+	LastInsertID int64
+}
+
+// Exec runs one statement as a transaction of its own and returns when it is committed. An [Option] among the arguments
+// is an option of the call.
+//
+// # Errors
+//
+// See [DB.Update]; nothing was applied, except for [ErrOutcomeUnknown].
+func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error) {
+	opts, plain, err := splitArgs(args)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := beside(ctx, "Exec", "tx.Exec"); err != nil {
+		return Result{}, err
+	}
+	ctx, cancel := opts.bound(ctx)
+	defer cancel()
+	st := db.statement(sql, "writer", opts)
+	var res lane.Result
+	rep, err := db.lanes.Do(ctx, opts.job(db), func(tx *lane.Tx) error {
+		var err error
+		res, err = tx.Exec(ctx, sql, plain, nil)
+		return err
+	})
+	st.QueueWait, st.Group, st.Retries = rep.Queue, rep.Group, max(0, rep.Runs-1)
+	err = db.record(ctx, &st, res, err)
+	return Result{res.RowsAffected, res.LastInsertID}, err
+}
+
+// Query runs one statement and returns its rows, from one snapshot. A statement that writes (INSERT … RETURNING) runs on
+// the writer, and its rows are returned once it is committed. The caller closes the rows; [Rows.All] and reading to the
+// end do so too. An [Option] among the arguments is an option of the call.
+func (db *DB) Query(ctx context.Context, sql string, args ...any) (*Rows, error) {
+	opts, plain, err := splitArgs(args)
+	if err != nil {
+		return nil, err
+	}
+	if err := beside(ctx, "Query", "tx.Query"); err != nil {
+		return nil, err
+	}
+	ctx, cancel := opts.bound(ctx)
+	st := db.statement(sql, laneOf(opts.class), opts)
+	rows, err := db.read(ctx, sql, plain, opts, &st)
+	if err != nil {
+		err = db.record(ctx, &st, lane.Result{}, err)
+		cancel()
+		return nil, err
+	}
+	rows.cancel = cancel
+	return rows, nil
+}
+
+func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions, st *trace.Statement) (*Rows, error) {
+	rd, err := db.lanes.Read(ctx, lane.ReadOptions{Class: opts.class, Name: opts.name})
+	if err != nil {
+		return nil, err
+	}
+	st.QueueWait = rd.Queued()
+	cur, err := rd.Open(ctx, sql, args)
+	if err == nil {
+		cur.Own()
+		return &Rows{db: db, ctx: ctx, cur: cur, st: *st}, nil
+	}
+	rd.Close()
+	if !errors.Is(err, lane.ErrWrites) {
+		return nil, err
+	}
+	st.Lane = sqlite.Writer.String()
+	var written *lane.Cursor
+	rep, err := db.lanes.Do(ctx, opts.job(db), func(tx *lane.Tx) error {
+		var err error
+		written, err = tx.Open(ctx, sql, args)
+		return err
+	})
+	st.QueueWait, st.Group = rep.Queue, rep.Group
+	if err != nil {
+		return nil, err
+	}
+	return &Rows{db: db, ctx: ctx, cur: written, st: *st}, nil
+}
+
+// QueryRow runs one statement of which at most one row is wanted. The error, [ErrNoRows] among them, comes with Scan.
+func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) *Row {
+	rows, err := db.Query(ctx, sql, args...)
+	return &Row{rows: rows, err: err}
+}
+
+// splitArgs tells options from arguments and makes the arguments plain, on the caller's goroutine: no foreign code may
+// run on a lane.
+func splitArgs(args []any) (callOptions, []any, error) {
+	var opts callOptions
+	found := 0
+	for _, a := range args {
+		if o, ok := a.(Option); ok {
+			o(&opts)
+			found++
+		}
+	}
+	if found > 0 {
+		rest := make([]any, 0, len(args)-found)
+		for _, a := range args {
+			if _, ok := a.(Option); !ok {
+				rest = append(rest, a)
+			}
+		}
+		args = rest
+	}
+	plain, err := plainArgs(args)
+	return opts, plain, err
+}
+
+func gather(opts []Option) callOptions {
+	var o callOptions
+	for _, f := range opts {
+		f(&o)
+	}
+	return o
+}
+
+// bound applies the call's own time-out.
+func (o *callOptions) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, o.timeout)
+}
+
+// job translates the options for the writer.
+func (o *callOptions) job(db *DB) lane.JobOptions {
+	relaxed := o.relaxed || (!o.durable && db.cfg.Writer.Durability == Relaxed)
+	return lane.JobOptions{Class: o.class, Relaxed: relaxed, Name: o.name, Hold: o.hold, Replayable: o.replayable, RunOnce: o.runOnce}
+}
+
+func laneOf(c Class) string {
+	switch c {
+	case ClassAnalytics:
+		return sqlite.Analytics.String()
+	case ClassMaintenance:
+		return sqlite.Maintenance.String()
+	}
+	return sqlite.Reader.String()
+}
+
+// statement begins the record of one execution.
+func (db *DB) statement(sql, lane string, opts callOptions) trace.Statement {
+	return trace.Statement{Query: db.queries.describe(sql), Start: time.Now(), Lane: lane, Class: opts.class.String()}
+}
+
+// record ends it, and gives the error its public form.
+func (db *DB) record(ctx context.Context, st *trace.Statement, res lane.Result, err error) error {
+	err = typed(err, st.Query.Text)
+	st.Duration = time.Since(st.Start)
+	st.RowsReturned, st.RowsChanged, st.Err = res.Rows, res.RowsAffected, err
+	c := res.Counters
+	st.Work = trace.Work{VMSteps: c.VMSteps, FullScanSteps: c.FullScan, Sorts: c.Sorts, AutoIndexes: c.AutoIndex, Reprepares: c.Reprepare}
+	db.rec.Statement(ctx, st)
+	return err
+}
+
+// queryCache remembers what is said about a statement's SQL, so that it is read once.
+type queryCache struct {
+	mu sync.RWMutex
+	m  map[string]*trace.Query
+}
+
+// maxQueries bounds the cache; programs that build SQL from literals would fill it for ever.
+const maxQueries = 4096
+
+func (c *queryCache) describe(sql string) *trace.Query {
+	c.mu.RLock()
+	q := c.m[sql]
+	c.mu.RUnlock()
+	if q != nil {
+		return q
+	}
+	q = trace.Describe(sql)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil || len(c.m) >= maxQueries {
+		c.m = make(map[string]*trace.Query)
+	}
+	c.m[sql] = q
+	return q
+}

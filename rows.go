@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"context"
+	"iter"
+
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/trace"
+)
+
+// Rows are the rows of a query, read one by one. While they are open they hold a connection and a snapshot, not a turn at
+// the processor. Not safe for concurrent use.
+type Rows struct {
+	db     *DB
+	ctx    context.Context
+	cur    *lane.Cursor
+	cancel context.CancelFunc
+	tx     *Tx
+	st     trace.Statement
+	has    bool
+	done   bool
+	err    error
+	plan   *structPlan // how the columns fill the struct that was scanned last
+}
+
+// Columns are the names of the columns.
+func (r *Rows) Columns() []string { return r.cur.Columns() }
+
+// DeclTypes are the declared types of the columns, "" for expressions.
+func (r *Rows) DeclTypes() []string { return r.cur.DeclTypes() }
+
+// Next steps to the next row. False means that there is none, or that Err is set; the rows are closed then.
+func (r *Rows) Next() bool {
+	if r.done {
+		return false
+	}
+	ok, err := r.cur.Next(r.ctx)
+	r.has = ok
+	if ok {
+		return true
+	}
+	r.end(err)
+	return false
+}
+
+// end reports the statement and lets the connection go.
+func (r *Rows) end(err error) {
+	if r.done {
+		return
+	}
+	r.done, r.has = true, false
+	r.cur.Close()
+	res := r.cur.Result()
+	if err = r.db.record(r.ctx, &r.st, res, err); err != nil {
+		r.err = err
+	}
+	if r.tx != nil {
+		r.tx.changed += res.RowsAffected
+	}
+	if r.cancel != nil {
+		r.cancel()
+	}
+}
+
+// Err is the error that ended the rows, or nil.
+func (r *Rows) Err() error { return r.err }
+
+// Close ends the query. It is safe to call again, and returns nil unless reading had failed before.
+func (r *Rows) Close() error {
+	r.end(nil)
+	return r.err
+}
+
+// All ranges over the rows and closes them at the end, on break too:
+//
+//	for row, err := range rows.All() {
+//		if err != nil { return err }
+//		if err := row.Scan(&id, &qty); err != nil { return err }
+//	}
+func (r *Rows) All() iter.Seq2[*Rows, error] {
+	return func(yield func(*Rows, error) bool) {
+		defer r.Close()
+		for r.Next() {
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if r.err != nil {
+			yield(r, r.err)
+		}
+	}
+}
+
+// Values are the values of the current row: int64, float64, string, []byte or nil.
+func (r *Rows) Values() ([]any, error) {
+	if !r.has {
+		return nil, argErrorf("Values without a row: call Next first")
+	}
+	row := r.cur.Row()
+	out := make([]any, len(row.Values))
+	for i := range row.Values {
+		out[i] = row.Values[i].Any()
+	}
+	return out, nil
+}
+
+// Row is the result of a query of which at most one row is wanted.
+type Row struct {
+	rows *Rows
+	err  error
+}
+
+// Scan copies the row, as [Rows.Scan] does, and ends the query. It returns [ErrNoRows] when there is none.
+func (r *Row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return ErrNoRows
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err
+	}
+	return r.rows.Close()
+}

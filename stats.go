@@ -1,0 +1,36 @@
+package engine
+
+import "github.com/tidegate/engine/core/lane"
+
+// Stats are the figures of an open database since Open. The zero value means "nothing yet".
+type Stats struct {
+	// Writer is the lane that writes; all zero when the database is read only.
+	Writer WriterStats
+	// Readers, Analytics and Maintenance are the lanes that read.
+	Readers, Analytics, Maintenance PoolStats
+	// WAL is the write-ahead log.
+	WAL WALStats
+	// Syncs counts the fsyncs of the write-ahead log: Writer.Jobs / Syncs is what group commit saves.
+	Syncs int64
+	// Leaked counts connections that were fenced and left behind; restart when convenient if it is not 0.
+	Leaked int
+	// SchemaVersion is the latest migration applied by this Open, 0 when it applied none.
+	SchemaVersion int
+}
+
+// WriterStats, PoolStats and WALStats are documented field by field in package lane.
+type (
+	// WriterStats is what the writer lane has done.
+	WriterStats = lane.WriterStats
+	// PoolStats is the state of a lane of readers.
+	PoolStats = lane.PoolStats
+	// WALStats is the state of the write-ahead log.
+	WALStats = lane.WALStats
+)
+
+// Stats returns the present figures. It takes no lock that a transaction holds.
+func (db *DB) Stats() Stats {
+	s := db.lanes.Stats()
+	return Stats{Writer: s.Writer, Readers: s.Readers, Analytics: s.Analytics, Maintenance: s.Maintenance, WAL: s.WAL,
+		Syncs: s.Syncs, Leaked: s.Leaked, SchemaVersion: db.applied.To}
+}
