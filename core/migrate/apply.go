@@ -33,14 +33,14 @@ type Applied struct {
 type Error struct {
 	Version   int
 	Name      string
-	Statement int // of its up section, from 1; 0 where no statement is meant
+	Statement int // the last one of its up section that was begun; the next may have been refused unread; 0 where none is meant
 	Cause     error
 }
 
 func (e *Error) Error() string {
 	at := ""
 	if e.Statement > 0 {
-		at = fmt.Sprintf(", statement %d", e.Statement)
+		at = fmt.Sprintf(", in or right after statement %d", e.Statement)
 	}
 	return fmt.Sprintf("migration %04d (%s)%s failed and was rolled back with its batch: %v; correct the migration or the data and start again", e.Version, e.Name, at, e.Cause)
 }

@@ -1,9 +1,9 @@
 package migrate
 
-import "errors"
+import "github.com/tidegate/engine/core/sqlite"
 
 // isBusy reports whether another process holds the lock.
 func isBusy(err error) bool {
-	var b interface{ Busy() bool }
-	return errors.As(err, &b) && b.Busy()
+	c := sqlite.ClassOf(err)
+	return c == sqlite.Busy || c == sqlite.BusySnapshot
 }
