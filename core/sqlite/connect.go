@@ -98,6 +98,7 @@ func (c *Conn) dial(readOnly bool) (err error) {
 		return c.openError(err)
 	}
 	c.raw = raw
+	raw.SetInterrupt(c.ctx)
 	return c.configure()
 }
 

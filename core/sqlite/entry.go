@@ -171,9 +171,12 @@ func (c *Conn) Broken() error {
 // as soon as it comes to its next file call or its next thousand steps.
 func (c *Conn) Fence() error {
 	c.broken.CompareAndSwap(nil, &brokenState{err: c.fencedError("")})
-	first, done := c.gate.fence(fenceWait)
+	first, done, err := c.gate.fence(fenceWait)
 	if first {
 		c.store.leak(c)
+	}
+	if err != nil {
+		return err
 	}
 	if !done {
 		return &Error{Class: Busy, Op: "fence", Msg: "a call is still running inside SQLite; its locks are released as soon as it returns"}

@@ -30,6 +30,7 @@ type gate struct {
 	state   atomic.Uint32
 	unwound chan struct{} // closed when a fenced goroutine has left SQLite
 	once    sync.Once     // release
+	err     error         // of release; read after it
 	after   func()        // called once the files are closed; may be nil
 
 	mu    sync.Mutex
@@ -86,32 +87,35 @@ func (g *gate) fromGo() {
 
 // fence shuts the gate and releases the connection's locks. done is false when SQLite's code still ran after wait:
 // the locks are then released by the connection's own goroutine as soon as it meets the gate. first tells whether the gate was open.
-func (g *gate) fence(wait time.Duration) (first, done bool) {
+func (g *gate) fence(wait time.Duration) (first, done bool, err error) {
 	old := g.state.Or(gateFenced)
 	first = old&gateFenced == 0
 	if old&gateUnwound != 0 || old&gateWhere != gateInside {
 		g.release()
-		return first, true
+		return first, true, g.err
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-g.unwound:
-		return first, true
+		return first, true, g.err
 	case <-t.C:
-		return first, false
+		return first, false, nil
 	}
 }
 
 func (g *gate) fenced() bool { return g.state.Load()&gateFenced != 0 }
 
-// release closes the connection's files, which gives up its locks as the end of a process would. It runs only when no file call is
+// release gives up the connection's locks and closes its files, as the end of a process would. It runs only when no file call is
 // in flight and none can follow.
 func (g *gate) release() {
 	g.once.Do(func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		for f := range g.files {
+			if err := unlockShared(f); err != nil && g.err == nil {
+				g.err = err
+			}
 			// What close reports changes nothing: the descriptor is gone either way.
 			_ = f.Close()
 		}
