@@ -56,7 +56,7 @@ func (c *stmtCache) put(s *Stmt) {
 		prev := old.prev
 		if !old.inUse {
 			c.remove(old)
-			_ = old.raw.Close() // repeats the error of its last step
+			finalise(old.raw)
 		}
 		old = prev
 	}

@@ -97,6 +97,8 @@ func (c *Conn) caught(r any, op string, errp *error) {
 	}
 	c.breakOff(e, !insideWasm())
 	*errp = e
+	// The panic may have come from a registered function.
+	c.gate.state.CompareAndSwap(gateInGo, gateInside)
 	if !c.gate.leave() {
 		*errp = c.fencedError(op)
 	}
@@ -210,6 +212,17 @@ func (c *Conn) Close() error {
 	return err
 }
 
+// finalise drops the error that closing a statement repeats from its last step. When that was NOMEM the driver panics with it,
+// after SQLite is done; any other panic goes on.
+func finalise(s *sqlite3.Stmt) {
+	defer func() {
+		if r := recover(); r != nil && (!isOutOfMemory(r) || insideWasm()) {
+			panic(r)
+		}
+	}()
+	_ = s.Close()
+}
+
 func (c *Conn) shut(broken bool) (closed bool, err error) {
 	defer c.leave("close", &err)
 	c.guard.bypass++
@@ -222,7 +235,7 @@ func (c *Conn) shut(broken bool) (closed bool, err error) {
 	}
 	c.stmts.clear()
 	for _, s := range slices.Collect(c.raw.Stmts()) {
-		_ = s.Close() // repeats the error of its last step
+		finalise(s)
 	}
 	if !c.raw.GetAutocommit() {
 		if e := c.raw.Exec("ROLLBACK"); e != nil && !broken {

@@ -231,7 +231,7 @@ func (s *Stmt) Release() {
 		s.reset()
 	}
 	if !s.cached {
-		_ = s.raw.Close() // repeats the error of the last step
+		finalise(s.raw)
 		return
 	}
 	if s.heavy {
