@@ -107,7 +107,7 @@ func (c *Conn) Prepare(sql string) (*Stmt, error) {
 	}
 	if rest := skipBlank(tail, true); rest < len(tail) {
 		s.Release()
-		return nil, &Error{Class: Misuse, Op: "prepare", Msg: "one statement at a time; use Script for several"}
+		return nil, &Error{Class: Misuse, Op: "prepare", Msg: "one statement at a time: run several one after the other, in one Update where they belong together"}
 	}
 	s.key = key
 	if c.stmts.byKey[key] == nil {
