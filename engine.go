@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -28,6 +29,7 @@ type DB struct {
 	queries queryCache
 	applied migrate.Report
 	closed  sync.Once
+	over    atomic.Bool // Shutdown was called
 }
 
 // testSeams are what tests of this package may replace.
@@ -37,7 +39,7 @@ type testSeams struct {
 }
 
 // Open opens the database that cfg names, applies pending migrations, and starts the lanes. When it fails, nothing is
-// left running and nothing was changed.
+// left running and nothing was changed, but that a file that was missing may exist by then, with an empty database in it.
 //
 // # Errors
 //
@@ -51,6 +53,13 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	if bad := cfg.mistakes(&lanes, err); len(bad) > 0 {
 		return nil, &ConfigError{bad}
 	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	set, err := cfg.migrationSet()
+	if err != nil {
+		return nil, &MigrationError{err}
+	}
 	loc.ReadOnly = loc.ReadOnly || cfg.ReadOnly
 	db := &DB{cfg: cfg, log: cfg.Logger}
 	if db.log == nil {
@@ -58,7 +67,7 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	}
 	db.rec = trace.New(cfg.TracerProvider, namespace(loc))
 	lanes.Observer = observer{db.rec}
-	if db.store, err = sqlite.Open(ctx, loc, opt); err != nil {
+	if db.store, err = openStore(ctx, loc, opt); err != nil {
 		return nil, typed(err, "")
 	}
 	defer func() {
@@ -70,7 +79,7 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	if err = db.adopt(ctx); err != nil {
 		return nil, err
 	}
-	if err = db.migrate(ctx); err != nil {
+	if err = db.migrate(ctx, set); err != nil {
 		return nil, err
 	}
 	if db.lanes, err = lane.Open(ctx, db.store, lanes, db.whyReadOnly()); err != nil {
@@ -106,14 +115,42 @@ func (db *DB) whyReadOnly() error {
 	return nil
 }
 
+// openStore opens the database. One of another program that is to be adopted is opened for reading first, so that it is
+// still untouched when the copy is made, or cannot be made.
+func openStore(ctx context.Context, loc sqlite.Location, opt sqlite.Options) (*sqlite.Store, error) {
+	adopt := opt.Adopt && !loc.ReadOnly
+	opt.Adopt = false
+	store, err := sqlite.Open(ctx, loc, opt)
+	if err != nil || !adopt || store.State() != sqlite.Foreign {
+		return store, err
+	}
+	if err := errors.Join(keep(ctx, store, beforeAdoption(loc)), store.Close()); err != nil {
+		return nil, first(err)
+	}
+	opt.Adopt = true
+	return sqlite.Open(ctx, loc, opt)
+}
+
+// beforeAdoption is where the copy of an adopted database is.
+func beforeAdoption(loc sqlite.Location) string { return loc.Path + ".before-adoption" }
+
+func keep(ctx context.Context, store *sqlite.Store, path string) error {
+	conn, err := store.Connect(ctx, sqlite.Maintenance)
+	if err != nil {
+		return err
+	}
+	return errors.Join(conn.CopyTo(path), conn.Close())
+}
+
 // adopt takes over a database of another program where the configuration says so.
 func (db *DB) adopt(ctx context.Context) error {
-	if db.store.State() != sqlite.Foreign || db.store.Location().ReadOnly {
+	loc := db.store.Location()
+	if db.store.State() != sqlite.Foreign || loc.ReadOnly {
 		return nil
 	}
 	if !db.cfg.Adopt {
 		if db.cfg.Migrations != nil {
-			return &notAdoptedError{db.store.Location().String()}
+			return &notAdoptedError{loc.String()}
 		}
 		return nil
 	}
@@ -122,25 +159,25 @@ func (db *DB) adopt(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	kept := db.store.Location().Path + ".before-adoption"
-	if err := conn.CopyTo(kept); err != nil {
-		return err
-	}
 	if err := db.store.MarkManaged(conn); err != nil {
 		return err
 	}
-	db.log.Info("database adopted", "database", db.store.Location().String(), "copy", kept)
+	db.log.Info("database adopted", "database", loc.String(), "copy", beforeAdoption(loc))
 	return nil
 }
 
-// migrate applies the embedder's migrations on a connection of its own.
-func (db *DB) migrate(ctx context.Context) error {
-	if db.cfg.Migrations == nil {
-		return nil
+// migrationSet reads the embedder's migrations; nil when there are none.
+func (c *Config) migrationSet() (*migrate.Set, error) {
+	if c.Migrations == nil {
+		return nil, nil
 	}
-	set, err := migrate.Load(db.cfg.Migrations)
-	if err != nil {
-		return err
+	return migrate.Load(c.Migrations) // before the database is touched: a set with a mistake must change nothing
+}
+
+// migrate applies the embedder's migrations on a connection of its own.
+func (db *DB) migrate(ctx context.Context, set *migrate.Set) error {
+	if set == nil {
+		return nil
 	}
 	conn, err := db.store.Connect(ctx, sqlite.Maintenance)
 	if err != nil {
@@ -188,6 +225,7 @@ func (db *DB) Close() error {
 // A second call does nothing.
 func (db *DB) Shutdown(ctx context.Context) error {
 	var err error
+	db.over.Store(true)
 	db.closed.Do(func() {
 		err = db.lanes.Shutdown(ctx)
 		if e := db.store.Close(); err == nil {
