@@ -95,6 +95,7 @@ type StoreError struct {
 	// Query is the statement with literals replaced by ?; "" where none was run.
 	Query string
 	cause error
+	bare  *sqlite.Error // the cause before values were taken out of its text; never shown
 }
 
 // Error says what happened and what to do.
@@ -107,7 +108,9 @@ func (e *StoreError) Error() string {
 }
 
 // Is matches the sentinel.
-func (e *StoreError) Is(target error) bool { return target == e.Kind }
+func (e *StoreError) Is(target error) bool {
+	return target == e.Kind || (e.bare != nil && target == error(e.bare))
+}
 
 // Unwrap returns the cause.
 func (e *StoreError) Unwrap() error { return e.cause }
@@ -183,11 +186,49 @@ func typed(err error, query string) error {
 	if isLaneError(err) {
 		return err
 	}
-	kind := kinds[store.Class]
-	if kind == nil {
-		kind = ErrSQL
+	e := &StoreError{Kind: kindOf(store), Code: store.Code, Query: query, cause: err}
+	if msg := withoutValues(store); msg != store.Msg {
+		shown := *store
+		shown.Msg = msg
+		e.cause, e.bare = &shown, store
 	}
-	return &StoreError{Kind: kind, Code: store.Code, Query: query, cause: err}
+	return e
+}
+
+// kindOf is the sentinel of a failure of the store.
+func kindOf(e *sqlite.Error) error {
+	switch {
+	case e.Class == sqlite.Misuse && e.Op == "prepare": // several statements in one text
+		return ErrSQL
+	case e.Class == sqlite.SQL && strings.HasSuffix(e.Msg, "pattern too complex"):
+		return ErrTooBig
+	}
+	if kind := kinds[e.Class]; kind != nil {
+		return kind
+	}
+	return ErrSQL
+}
+
+// withoutValues is the message of e without what a running statement may have quoted of the values it works on: the terms
+// of a full-text query, the path of a JSON function. While a statement is compiled no value is bound yet, what a
+// constraint or a RAISE says is the schema's own text, and what a Go function says is its author's.
+func withoutValues(e *sqlite.Error) string {
+	if e.Class != sqlite.SQL || e.Op != "step" || strings.Contains(e.Msg, "(): ") {
+		return e.Msg
+	}
+	msg := e.Msg
+	for _, before := range []string{"no such column: ", "unknown special query: "} {
+		if i := strings.Index(msg, before); i >= 0 {
+			msg = msg[:i+len(before)] + "?"
+		}
+	}
+	for _, quote := range []string{`"`, "'"} {
+		from, to := strings.Index(msg, quote), strings.LastIndex(msg, quote)
+		if from >= 0 && to > from {
+			msg = msg[:from] + "?" + msg[to+1:]
+		}
+	}
+	return msg
 }
 
 func isLaneError(err error) bool {

@@ -35,9 +35,10 @@ type Option func(*callOptions)
 
 type callOptions struct {
 	class      Class
-	relaxed    bool
-	durable    bool
+	durability Durability
+	chosen     bool // durability was asked for
 	timeout    time.Duration
+	bounded    bool // timeout was asked for
 	hold       time.Duration
 	name       string
 	replayable bool
@@ -49,11 +50,14 @@ func WithClass(c Class) Option { return func(o *callOptions) { o.class = c } }
 
 // WithDurability says what the commit must survive; without it, Config.Writer.Durability holds.
 func WithDurability(d Durability) Option {
-	return func(o *callOptions) { o.relaxed, o.durable = d == Relaxed, d == Durable }
+	return func(o *callOptions) { o.durability, o.chosen = d, true }
 }
 
-// WithTimeout bounds the call, waiting included. The context's own deadline still holds.
-func WithTimeout(d time.Duration) Option { return func(o *callOptions) { o.timeout = d } }
+// WithTimeout bounds the call, waiting included. The context's own deadline still holds. Zero or less means that the time is
+// up already, as with [context.WithTimeout].
+func WithTimeout(d time.Duration) Option {
+	return func(o *callOptions) { o.timeout, o.bounded = d, true }
+}
 
 // WithName names the transaction in spans, errors and alerts. It must not hold user data.
 func WithName(name string) Option { return func(o *callOptions) { o.name = name } }

@@ -30,7 +30,7 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := beside(ctx, "Exec", "tx.Exec"); err != nil {
+	if err := db.admit(ctx, "Exec", "tx.Exec"); err != nil {
 		return Result{}, err
 	}
 	ctx, cancel := opts.bound(ctx)
@@ -55,7 +55,7 @@ func (db *DB) Query(ctx context.Context, sql string, args ...any) (*Rows, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := beside(ctx, "Query", "tx.Query"); err != nil {
+	if err := db.admit(ctx, "Query", "tx.Query"); err != nil {
 		return nil, err
 	}
 	ctx, cancel := opts.bound(ctx)
@@ -112,9 +112,12 @@ func splitArgs(args []any) (callOptions, []any, error) {
 	found := 0
 	for _, a := range args {
 		if o, ok := a.(Option); ok {
-			o(&opts)
+			opts.apply(o)
 			found++
 		}
+	}
+	if err := opts.mistake(); err != nil {
+		return opts, nil, err
 	}
 	if found > 0 {
 		rest := make([]any, 0, len(args)-found)
@@ -129,17 +132,36 @@ func splitArgs(args []any) (callOptions, []any, error) {
 	return opts, plain, err
 }
 
-func gather(opts []Option) callOptions {
-	var o callOptions
+func gather(opts []Option) (o callOptions, err error) {
 	for _, f := range opts {
-		f(&o)
+		o.apply(f)
 	}
-	return o
+	return o, o.mistake()
+}
+
+// apply lets a nil Option be, which is what a variable holds that nobody has set.
+func (o *callOptions) apply(f Option) {
+	if f != nil {
+		f(o)
+	}
+}
+
+// mistake is what is wrong with the options of a call.
+func (o *callOptions) mistake() error {
+	switch {
+	case o.class > ClassMaintenance:
+		return argErrorf("WithClass: there is no class %d: use one of the constants", o.class)
+	case o.durability > Relaxed:
+		return argErrorf("WithDurability: there is no durability %d: use Durable or Relaxed", o.durability)
+	case o.hold < 0:
+		return argErrorf("HoldFor: %v is negative", o.hold)
+	}
+	return nil
 }
 
 // bound applies the call's own time-out.
 func (o *callOptions) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if o.timeout <= 0 {
+	if !o.bounded {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, o.timeout)
@@ -147,8 +169,11 @@ func (o *callOptions) bound(ctx context.Context) (context.Context, context.Cance
 
 // job translates the options for the writer.
 func (o *callOptions) job(db *DB) lane.JobOptions {
-	relaxed := o.relaxed || (!o.durable && db.cfg.Writer.Durability == Relaxed)
-	return lane.JobOptions{Class: o.class, Relaxed: relaxed, Name: o.name, Hold: o.hold, Replayable: o.replayable, RunOnce: o.runOnce}
+	durability := db.cfg.Writer.Durability
+	if o.chosen {
+		durability = o.durability
+	}
+	return lane.JobOptions{Class: o.class, Relaxed: durability == Relaxed, Name: o.name, Hold: o.hold, Replayable: o.replayable, RunOnce: o.runOnce}
 }
 
 func laneOf(c Class) string {

@@ -34,6 +34,10 @@ func (r *Rows) Next() bool {
 	if r.done {
 		return false
 	}
+	if r.tx != nil && r.tx.over.Load() {
+		r.end(r.tx.ended()) // the rows that are left must not look like the end of the result
+		return false
+	}
 	ok, err := r.cur.Next(r.ctx)
 	r.has = ok
 	if ok {
@@ -53,9 +57,6 @@ func (r *Rows) end(err error) {
 	res := r.cur.Result()
 	if err = r.db.record(r.ctx, &r.st, res, err); err != nil {
 		r.err = err
-	}
-	if r.tx != nil {
-		r.tx.changed += res.RowsAffected
 	}
 	if r.cancel != nil {
 		r.cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/sqlite"
@@ -20,8 +21,8 @@ type Tx struct {
 	span     trace.TxSpan
 	mu       sync.Mutex // guards onCommit
 	onCommit []func()
-	count    int // statements
-	changed  int64
+	count    int         // statements
+	over     atomic.Bool // its closure has returned
 }
 
 // Exec runs one statement that returns no rows (rows of a RETURNING clause are discarded).
@@ -65,10 +66,12 @@ func (tx *Tx) exec(ctx context.Context, sql string, args []any) (Result, error) 
 	if tx.write == nil {
 		return Result{}, tx.drain(ctx, sql, args)
 	}
+	if tx.over.Load() {
+		return Result{}, tx.ended()
+	}
 	tx.count++
 	st := tx.db.statement(sql, sqlite.Writer.String(), tx.opts)
 	res, err := tx.write.Exec(ctx, sql, plain, nil)
-	tx.changed += res.RowsAffected
 	return Result{res.RowsAffected, res.LastInsertID}, tx.db.record(ctx, &st, res, err)
 }
 
@@ -87,6 +90,9 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any) (*Rows, error) 
 	plain, err := plainArgs(args)
 	if err != nil {
 		return nil, err
+	}
+	if tx.over.Load() {
+		return nil, tx.ended()
 	}
 	tx.count++
 	lane := sqlite.Writer.String()
@@ -114,21 +120,31 @@ func (tx *Tx) open(ctx context.Context, sql string, args []any) (*lane.Cursor, e
 	return cur, err
 }
 
-// txKey is the context key under which a closure's transaction is found.
-type txKey struct{}
+// ended is what a use of tx gets after its end.
+func (tx *Tx) ended() error { return &lane.UseError{Name: tx.name(), What: "used after its end"} }
 
-// beside refuses a call that would wait for the very transaction in whose closure it is made, or would not see what that
-// transaction has written.
-func beside(ctx context.Context, call, instead string) error {
-	tx, ok := ctx.Value(txKey{}).(*Tx)
-	if !ok || tx.write == nil {
+func (tx *Tx) name() string {
+	if tx.opts.name == "" {
+		return "unnamed"
+	}
+	return tx.opts.name
+}
+
+// txKey is the context key under which a closure's transaction on db is found. Transactions of several databases may be
+// nested; only those of one and the same would wait for each other.
+type txKey struct{ db *DB }
+
+// admit refuses a call after Shutdown, and one that would wait for the very transaction in whose closure it is made, or
+// would not see what that transaction has written.
+func (db *DB) admit(ctx context.Context, call, instead string) error {
+	if db.over.Load() {
+		return ErrClosed
+	}
+	tx, ok := ctx.Value(txKey{db}).(*Tx)
+	if !ok || tx.write == nil || tx.over.Load() {
 		return nil
 	}
-	name := tx.opts.name
-	if name == "" {
-		name = "unnamed"
-	}
-	return &reentrantError{name: name, call: "DB." + call, instead: instead}
+	return &reentrantError{name: tx.name(), call: "DB." + call, instead: instead}
 }
 
 // Update runs fn as one write transaction on this goroutine: it commits when fn returns nil and rolls back when fn returns
@@ -143,22 +159,27 @@ func beside(ctx context.Context, call, instead string) error {
 // [ErrNotAdopted], [ErrReentrant], [ErrClosed], the context's error; except for [ErrOutcomeUnknown].
 // An error that cost the transaction is returned even when fn returns nil.
 func (db *DB) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...Option) error {
-	o := gather(opts)
-	if err := beside(ctx, "Update", "the Tx that you have"); err != nil {
+	o, err := gather(opts)
+	if err != nil {
+		return err
+	}
+	if err := db.admit(ctx, "Update", "the Tx that you have"); err != nil {
 		return err
 	}
 	ctx, cancel := o.bound(ctx)
 	defer cancel()
 	spanned, span := db.rec.StartTx(ctx, o.name, "update")
 	tx := &Tx{db: db, opts: o, span: span}
-	inner := context.WithValue(spanned, txKey{}, tx)
+	inner := context.WithValue(spanned, txKey{db}, tx)
 	rep := lane.Report{}
-	err := errPanicked
+	err = errPanicked
 	defer func() { // on panic and Goexit too
-		tx.ended(rep, err)
+		tx.report(rep, err)
 	}()
 	rep, err = db.lanes.Update(spanned, o.job(db), func(w *lane.Tx) error {
-		tx.write, tx.count, tx.changed, tx.onCommit = w, 0, 0, nil
+		tx.write, tx.count, tx.onCommit = w, 0, nil
+		tx.over.Store(false)
+		defer tx.over.Store(true)
 		return fn(inner, tx)
 	})
 	if err = typed(err, ""); err != nil {
@@ -173,8 +194,8 @@ func (db *DB) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 // errPanicked is the outcome of a closure that did not return.
 var errPanicked = errors.New("the closure panicked or called Goexit")
 
-// ended closes the transaction's span.
-func (tx *Tx) ended(rep lane.Report, err error) {
+// report closes the transaction's span.
+func (tx *Tx) report(rep lane.Report, err error) {
 	outcome := "committed"
 	switch {
 	case errors.Is(err, ErrOutcomeUnknown):
@@ -193,8 +214,11 @@ func (tx *Tx) ended(rep lane.Report, err error) {
 //
 // fn's own error as it is; [ErrOverloaded], [ErrSnapshotExpired], [ErrReentrant], [ErrClosed], the context's error.
 func (db *DB) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...Option) (err error) {
-	o := gather(opts)
-	if err := beside(ctx, "View", "the Tx that you have"); err != nil {
+	o, err := gather(opts)
+	if err != nil {
+		return err
+	}
+	if err := db.admit(ctx, "View", "the Tx that you have"); err != nil {
 		return err
 	}
 	ctx, cancel := o.bound(ctx)
@@ -203,14 +227,15 @@ func (db *DB) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 	tx := &Tx{db: db, opts: o, span: span}
 	var rep lane.Report
 	err = errPanicked
-	defer func() { tx.ended(rep, err) }()
+	defer func() { tx.report(rep, err) }()
 	rd, e := db.lanes.Read(spanned, lane.ReadOptions{Class: o.class, Name: o.name, Snapshot: true})
 	if e != nil {
 		err = typed(e, "")
 		return err
 	}
 	defer rd.Close()
+	defer tx.over.Store(true)
 	rep.Queue, tx.read = rd.Queued(), rd
-	err = fn(context.WithValue(spanned, txKey{}, tx), tx)
+	err = fn(context.WithValue(spanned, txKey{db}, tx), tx)
 	return err
 }
