@@ -77,7 +77,7 @@ func migrationPragma(name string) bool {
 	return false
 }
 
-func (c *Conn) authorize(action sqlite3.AuthorizerActionCode, arg3, arg4, _, inner string) sqlite3.AuthorizerReturnCode {
+func (c *Conn) authorize(action sqlite3.AuthorizerActionCode, arg3, arg4, schema, inner string) sqlite3.AuthorizerReturnCode {
 	if c.guard.bypass > 0 {
 		return sqlite3.AUTH_OK
 	}
@@ -85,7 +85,7 @@ func (c *Conn) authorize(action sqlite3.AuthorizerActionCode, arg3, arg4, _, inn
 	if c.guard.active.Trusted {
 		return sqlite3.AUTH_OK
 	}
-	if d := c.guard.refuse(action, arg3, arg4, inner); d != nil {
+	if d := c.guard.refuse(action, arg3, arg4, schema, inner); d != nil {
 		c.guard.denied = d
 		return sqlite3.AUTH_DENY
 	}
@@ -109,7 +109,11 @@ func (g *guardState) note(action sqlite3.AuthorizerActionCode, arg4 string) {
 }
 
 // refuse is the table of what SQL of users may not do, and what to use instead.
-func (g *guardState) refuse(action sqlite3.AuthorizerActionCode, arg3, arg4, inner string) *denied {
+func (g *guardState) refuse(action sqlite3.AuthorizerActionCode, arg3, arg4, schema, inner string) *denied {
+	if schema == "temp" && action != sqlite3.AUTH_READ {
+		// CREATE TABLE temp.x arrives as a plain CREATE TABLE.
+		return refuseTemp()
+	}
 	switch action {
 	case sqlite3.AUTH_TRANSACTION:
 		return &denied{strings.ToUpper(arg3), "a transaction of the engine (Update, View, BeginTx)"}
@@ -123,7 +127,7 @@ func (g *guardState) refuse(action sqlite3.AuthorizerActionCode, arg3, arg4, inn
 		return &denied{"DETACH", ""}
 	case sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_TRIGGER, sqlite3.AUTH_CREATE_TEMP_VIEW,
 		sqlite3.AUTH_DROP_TEMP_INDEX, sqlite3.AUTH_DROP_TEMP_TABLE, sqlite3.AUTH_DROP_TEMP_TRIGGER, sqlite3.AUTH_DROP_TEMP_VIEW:
-		return &denied{"a TEMP object", "a common table expression (WITH) or a plain table: connections are shared, so a TEMP object would come and go"}
+		return refuseTemp()
 	case sqlite3.AUTH_PRAGMA:
 		return g.refusePragma(strings.ToLower(arg3), arg4)
 	case sqlite3.AUTH_FUNCTION:
@@ -144,6 +148,10 @@ func (g *guardState) refuse(action sqlite3.AuthorizerActionCode, arg3, arg4, inn
 		}
 	}
 	return nil
+}
+
+func refuseTemp() *denied {
+	return &denied{"a TEMP object", "a common table expression (WITH) or a plain table: connections are shared, so a TEMP object would come and go"}
 }
 
 // refuseReserved lets the engine's own triggers write the engine's own tables on behalf of a user's statement.
