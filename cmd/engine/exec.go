@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tidegate/engine"
+)
+
+var execVerb = verb{name: "exec", summary: "run statements that write, in one durable transaction", run: runExec}
+
+const execExamples = `  engine exec "UPDATE accounts SET name = 'desk 7' WHERE account_id = 7"
+  engine exec --arg 7 --arg "'desk 7'" "UPDATE accounts SET name = ?2 WHERE account_id = ?1"
+  engine exec "DELETE FROM watchlist" "INSERT INTO watchlist VALUES (1), (2)"     # both or neither
+  engine exec --create --db sqlite:///notes.db "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT) STRICT"
+
+When exec returns 0 the transaction is on the disk. --arg goes with one statement. A database of another program is written only after
+--adopt, which keeps a copy beside it.
+`
+
+// executed is what --json prints about one statement.
+type executed struct {
+	RowsAffected int64 `json:"rows_affected"`
+	LastInsertID any   `json:"last_insert_id"`
+}
+
+func runExec(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := flags("exec", "[flags] SQL [SQL…]", execExamples)
+	url := databaseFlag(f)
+	asJSON := f.Bool("json", false, "print a JSON object for each statement")
+	create := f.Bool("create", false, "make the database if it is missing")
+	adopt := f.Bool("adopt", false, "take over a database that another program made; a copy is kept beside it")
+	hold := f.Duration("hold", 10*time.Second, "how long the transaction may keep the writer from others")
+	var bound arguments
+	f.Var(&bound, "arg", argumentHelp)
+	positional, code, done := parse(f, args, stdout, stderr)
+	if done {
+		return code
+	}
+	if bound.err != nil {
+		return misuse(stderr, "engine exec", bound.err)
+	}
+	if *hold <= 0 {
+		return misuse(stderr, "engine exec", fmt.Errorf("--hold must be more than nothing: a transaction takes some time"))
+	}
+	if len(positional) == 0 || len(bound.values) > 0 && len(positional) > 1 {
+		return misuse(stderr, "engine exec", fmt.Errorf("want one statement, or several without --arg; got %d and %d values", len(positional), len(bound.values)))
+	}
+	cfg := configure(ctx, *url)
+	cfg.Create, cfg.Adopt = *create, *adopt
+	db, err := engine.Open(ctx, cfg)
+	if err != nil {
+		return failure(stderr, "exec", err)
+	}
+	defer db.Close()
+	results, failed, err := execute(ctx, db, positional, bound.values, *hold)
+	if err != nil {
+		if failed > 0 && len(positional) > 1 {
+			fmt.Fprintf(stderr, "engine exec: statement %d of %d failed, nothing was changed\n", failed, len(positional))
+		}
+		return failure(stderr, "exec", err)
+	}
+	if err := printResults(stdout, results, *asJSON); err != nil {
+		return failure(stderr, "exec", err)
+	}
+	return exitOK
+}
+
+// execute runs the statements in one transaction. failed is the number of the one that failed, 0 when it was none in particular.
+func execute(ctx context.Context, db *engine.DB, statements []string, args []any, hold time.Duration) (results []executed, failed int, err error) {
+	err = db.Update(ctx, func(ctx context.Context, tx *engine.Tx) error {
+		results, failed = results[:0], 0
+		for i, sql := range statements {
+			r, err := tx.Exec(ctx, sql, args...)
+			if err != nil {
+				failed = i + 1
+				return err
+			}
+			results = append(results, executed{RowsAffected: r.RowsAffected, LastInsertID: jsonValue(r.LastInsertID)})
+		}
+		return nil
+	}, engine.WithName("engine exec"), engine.HoldFor(hold), engine.Replayable())
+	return results, failed, err
+}
+
+func printResults(w io.Writer, results []executed, asJSON bool) error {
+	encoder := json.NewEncoder(w)
+	var errs []error
+	for _, r := range results {
+		if asJSON {
+			errs = append(errs, encoder.Encode(r))
+			continue
+		}
+		_, err := fmt.Fprintf(w, "%s affected\n", count(r.RowsAffected, "row"))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
