@@ -118,6 +118,10 @@ var offences = map[string]struct {
 		map[string]string{"core/x/x.go": with("x", "func f() {\n"+lines(79, "\tprintln()")+"}\n")},
 		[]string{"core/x/x.go:4 [length]"},
 	},
+	"long test function": {
+		map[string]string{"core/x/x_test.go": with("x", "func f() {\n"+lines(79, "\tprintln()")+"}\n")},
+		[]string{"core/x/x_test.go:4 [length]"},
+	},
 	"wide struct": {
 		map[string]string{"core/x/x.go": with("x", "type s struct {\n\ta, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p int\n}\n")},
 		[]string{"core/x/x.go:4 [length]"},
@@ -214,6 +218,7 @@ func F() string { return months[0] }
 `),
 		"core/lane/lane_test.go":           with("lane_test", "var update = flag()\n\nfunc flag() bool { return false }\n"),
 		"core/lane/lane_linux_test.go":     source("lane_test"),
+		"core/lane/f_test.go":              with("lane_test", "func f() []int {\n\treturn []int{\n"+lines(90, "\t\t1,")+"\t}\n}\n"),
 		"core/lane/export_test.go":         source("lane"),
 		"core/sqlite/conn.go":              source("sqlite", "github.com/ncruces/go-sqlite3", "golang.org/x/sys/unix"),
 		"core/sqlite/disk_windows.go":      source("sqlite"),

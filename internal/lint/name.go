@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"go/ast"
 	"path"
 	"slices"
 	"strings"
@@ -28,8 +29,9 @@ func checkNames(t *Tree, r report) {
 	}
 }
 
-// checkTestNames wants a test to stand beside what it tests: conn_test.go and conn_fence_test.go beside conn.go. A test of the package as
-// a whole has the package's name; example_*, export_test.go and benchmarks of the package are named by what they are.
+// checkTestNames wants a test to be named after what it tests: conn_test.go and conn_limits_test.go beside conn.go, fence_test.go where the
+// package declares Fence. A test of the package as a whole has the package's name; example_*, export_test.go and benchmarks of the package
+// are named by what they are.
 func checkTestNames(t *Tree, r report) {
 	for dir, files := range t.packages {
 		sources := []string{"export", "example", "bench", "main", path.Base(dir)}
@@ -38,14 +40,35 @@ func checkTestNames(t *Tree, r report) {
 		}
 		for _, f := range files {
 			if !f.isTest() {
-				sources = append(sources, f.base())
+				sources = append(append(sources, f.base()), declared(f)...)
 			}
 		}
 		for _, f := range files {
 			beside := func(source string) bool { return f.base() == source || strings.HasPrefix(f.base(), source+"_") }
 			if f.isTest() && !slices.ContainsFunc(sources, beside) {
-				r(f.path, 0, "", "no source file gives %s its name: name it after what it tests", path.Base(f.path))
+				r(f.path, 0, "", "nothing in the package gives %s its name: name it after the file, the type or the function that it tests", path.Base(f.path))
 			}
 		}
 	}
+}
+
+// declared returns the names of the functions, methods and types of a file in lower case.
+func declared(f *file) []string {
+	if f.err != nil {
+		return nil
+	}
+	var found []string
+	for _, d := range f.ast.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			found = append(found, strings.ToLower(d.Name.Name))
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				if spec, ok := s.(*ast.TypeSpec); ok {
+					found = append(found, strings.ToLower(spec.Name.Name))
+				}
+			}
+		}
+	}
+	return found
 }
