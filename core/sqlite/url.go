@@ -56,9 +56,6 @@ func ParseURL(raw string) (Location, error) {
 	fail := func(reason, remedy string) (Location, error) {
 		return Location{}, &URLError{URL: redact(raw), Reason: reason, Remedy: remedy}
 	}
-	if strings.IndexByte(raw, 0) >= 0 {
-		return fail("holds a NUL byte", "remove it")
-	}
 	scheme, rest, hasScheme := cutScheme(raw)
 	switch {
 	case raw == "":
@@ -169,6 +166,9 @@ func located(raw, name string, opts url.Values) (Location, error) {
 			return fail("a database in memory starts empty", "leave mode out")
 		}
 		return l, nil
+	}
+	if strings.IndexByte(name, 0) >= 0 {
+		return fail("holds a NUL byte", "remove it")
 	}
 	if name == "" {
 		return fail("has no path", "name a file, or use sqlite:// for a database in memory")
