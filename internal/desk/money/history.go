@@ -22,16 +22,23 @@ type Entry struct {
 // the P&L it realised. It is how a bust is priced: the history without the
 // busted fill says what the position is worth and what was really earned.
 func Replay(method Method, history []Entry) (Position, int64, error) {
-	var (
-		p     Position
-		total int64
-		lots  []Lot // of the position's side, oldest first
-	)
+	p, total, _, err := replay(method, history)
+	return p, total, err
+}
+
+// OpenLots replays a history by FIFO and returns the lots that hold the open
+// units, newest first, as [FIFO] wants them.
+func OpenLots(history []Entry) ([]Lot, error) {
+	_, _, lots, err := replay(MethodFIFO, history)
+	return reversed(lots), err
+}
+
+func replay(method Method, history []Entry) (p Position, total int64, lots []Lot, err error) {
+	// lots are of the position's side, oldest first
 	for _, e := range history {
 		if e.Side == 0 {
-			var err error
 			if lots, err = adjust(lots, p.Qty, e); err != nil {
-				return p, total, err
+				return p, total, lots, err
 			}
 			p.Qty, p.Cost = p.Qty+e.Qty, p.Cost+e.Notional
 			continue
@@ -40,7 +47,6 @@ func Replay(method Method, history []Entry) (Position, int64, error) {
 		var (
 			next     Position
 			realised int64
-			err      error
 		)
 		if method == MethodFIFO {
 			next, realised, err = FIFO(p, reversed(lots), f)
@@ -48,12 +54,12 @@ func Replay(method Method, history []Entry) (Position, int64, error) {
 			next, realised, err = Average(p, f)
 		}
 		if err != nil {
-			return p, total, err
+			return p, total, lots, err
 		}
 		lots = keepLots(lots, p, next, f)
 		p, total = next, total+realised
 	}
-	return p, total, nil
+	return p, total, lots, nil
 }
 
 func reversed(lots []Lot) []Lot {
