@@ -232,6 +232,7 @@ func F() string { return months[0] }
 		"plugins/wasm/wasm.go":             source("wasm", engine+"/sdk", engine+"/plugins", "github.com/tetratelabs/wazero/api"),
 		"core/x/testdata/bad.go":           "not Go at all",
 		"core/x/testdata/small.bin":        "\x00/" + "work/x",
+		"docs/readme_test.go":              source("docs_test", engine),
 		"docs/a.md":                        "A https://example.com/" + "work/x and sdk/" + "root/x are no paths of a machine.\n",
 		"migrations/migrations.go":         source("migrations", "embed"),
 		"migrations/migrations_test.go":    source("migrations_test", engine+"/core/migrate"),

@@ -34,6 +34,9 @@ func checkNames(t *Tree, r report) {
 // are named by what they are.
 func checkTestNames(t *Tree, r report) {
 	for dir, files := range t.packages {
+		if !slices.ContainsFunc(files, func(f *file) bool { return !f.isTest() }) {
+			continue // a folder of tests alone
+		}
 		sources := []string{"export", "example", "bench", "main", path.Base(dir)}
 		if dir == "." {
 			sources = append(sources, "engine")
