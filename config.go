@@ -121,6 +121,9 @@ type Extensions struct {
 // Function is a scalar SQL function. See the fields for the contract; a panic inside becomes an SQL error.
 type Function = sqlite.Function
 
+// Value is an argument of a [Function]. Its method Any gives it as nil, int64, float64, string or []byte.
+type Value = sqlite.Value
+
 // Collation is an ordering of text.
 type Collation = sqlite.Collation
 
