@@ -50,8 +50,8 @@ func connect(t testing.TB, s *sqlite.Store, role sqlite.Role) *sqlite.Conn {
 	return c
 }
 
-// exec runs one statement of a user.
-func exec(c *sqlite.Conn, sql string, args ...any) error {
+// run runs one statement of a user.
+func run(c *sqlite.Conn, sql string, args ...any) error {
 	s, err := c.Prepare(sql)
 	if err != nil {
 		return err
@@ -115,13 +115,13 @@ func TestReadWrite(t *testing.T) {
 			wantInt(t, w, "PRAGMA application_id", sqlite.ApplicationID)
 			wantInt(t, w, "PRAGMA auto_vacuum", 2)
 			wantInt(t, w, "PRAGMA synchronous", 2)
-			must(t, exec(w, "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b REAL, c BLOB)"))
-			must(t, exec(w, "INSERT INTO t VALUES(?,?,?,?)", 1, "one", 1.5, []byte{1, 2}))
+			must(t, run(w, "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b REAL, c BLOB)"))
+			must(t, run(w, "INSERT INTO t VALUES(?,?,?,?)", 1, "one", 1.5, []byte{1, 2}))
 			if w.LastInsertRowID() != 1 || w.Changes() != 1 {
 				t.Fatalf("rowid %d, changes %d", w.LastInsertRowID(), w.Changes())
 			}
 			must(t, w.Exec("BEGIN IMMEDIATE"))
-			must(t, exec(w, "INSERT INTO t VALUES(2,NULL,NULL,NULL)"))
+			must(t, run(w, "INSERT INTO t VALUES(2,NULL,NULL,NULL)"))
 			wantInt(t, r, "SELECT count(*) FROM t", 1)
 			must(t, w.Exec("COMMIT"))
 			wantInt(t, r, "SELECT count(*) FROM t", 2)
@@ -140,7 +140,7 @@ func TestReadWrite(t *testing.T) {
 			if v := got.Values; v[0].Int != 1 || string(v[1].Bytes) != "one" || v[2].Float != 1.5 || len(v[3].Bytes) != 2 {
 				t.Fatalf("row is %+v", got.Values)
 			}
-			wantClass(t, exec(r, "INSERT INTO t VALUES(3,NULL,NULL,NULL)"), sqlite.ReadOnly)
+			wantClass(t, run(r, "INSERT INTO t VALUES(3,NULL,NULL,NULL)"), sqlite.ReadOnly)
 		})
 	}
 }

@@ -8,3 +8,6 @@ func UnlockShm(c *Conn) error {
 	fd := fileOf(c).shm.(interface{ Fd() uintptr }).Fd()
 	return syscall.FcntlFlock(fd, ofdSetLock, &syscall.Flock_t{Type: syscall.F_UNLCK})
 }
+
+// NetworkKind tells network file systems by their magic number.
+func NetworkKind(magic uint32) (kind string, remote bool) { return networkKind(magic) }

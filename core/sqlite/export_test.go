@@ -11,6 +11,3 @@ func fileOf(c *Conn) *file {
 	}
 	return nil
 }
-
-// NetworkKind is networkKind, where there is one.
-var NetworkKind = networkFS

@@ -30,9 +30,9 @@ func TestDiskFull(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
 		s, plan, _ := openFaulty(t)
 		w, r := connect(t, s, sqlite.Writer), connect(t, s, sqlite.Reader)
-		must(t, exec(w, "CREATE TABLE t(a)"))
+		must(t, run(w, "CREATE TABLE t(a)"))
 		plan.Add(faultfs.Rule{Kind: sqlite.OpWrite, Files: []sqlite.FileKind{sqlite.FileWAL}, Err: pathError(errno), Sticky: true, Short: 100})
-		err := exec(w, "INSERT INTO t VALUES(1)")
+		err := run(w, "INSERT INTO t VALUES(1)")
 		wantClass(t, err, sqlite.Full)
 		if !errors.Is(err, errno) {
 			t.Fatalf("%v does not unwrap to %v", err, errno)
@@ -40,7 +40,7 @@ func TestDiskFull(t *testing.T) {
 		must(t, w.Broken())
 		wantInt(t, r, "SELECT count(*) FROM t", 0)
 		plan.Clear()
-		must(t, exec(w, "INSERT INTO t VALUES(2)"))
+		must(t, run(w, "INSERT INTO t VALUES(2)"))
 		wantInt(t, r, "SELECT sum(a) FROM t", 2)
 		if text, err := r.QueryText("PRAGMA integrity_check"); err != nil || text != "ok" {
 			t.Fatal(text, err)
@@ -53,15 +53,15 @@ func TestFailedSync(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
 		s, plan, _ := openFaulty(t)
 		w := mustConnect(t, s, sqlite.Writer)
-		must(t, exec(w, "CREATE TABLE t(a)"))
+		must(t, run(w, "CREATE TABLE t(a)"))
 		h := plan.Add(faultfs.Rule{Kind: sqlite.OpSync, Files: []sqlite.FileKind{sqlite.FileWAL}, Err: pathError(errno)})
-		err := exec(w, "INSERT INTO t VALUES(1)")
+		err := run(w, "INSERT INTO t VALUES(1)")
 		wantClass(t, err, sqlite.Fsync)
 		if h.Hits() != 1 || !errors.Is(err, errno) {
 			t.Fatalf("%d hits, %v", h.Hits(), err)
 		}
 		// The next sync would succeed: the kernel reports a lost write once. So nothing may be acknowledged here any more.
-		wantClass(t, exec(w, "INSERT INTO t VALUES(2)"), sqlite.Fsync)
+		wantClass(t, run(w, "INSERT INTO t VALUES(2)"), sqlite.Fsync)
 		wantClass(t, w.Broken(), sqlite.Fsync)
 		syncs := s.IO().DBSyncs
 		must(t, w.Close())
@@ -69,7 +69,7 @@ func TestFailedSync(t *testing.T) {
 			t.Fatal("closing the connection copied the WAL into the database")
 		}
 		again := connect(t, s, sqlite.Writer)
-		must(t, exec(again, "INSERT INTO t VALUES(3)"))
+		must(t, run(again, "INSERT INTO t VALUES(3)"))
 		wantInt(t, again, "SELECT count(*) FROM t WHERE a = 2", 0)
 	}
 }
@@ -78,12 +78,12 @@ func TestReadError(t *testing.T) {
 	t.Parallel()
 	s, plan, path := openFaulty(t)
 	w := mustConnect(t, s, sqlite.Writer)
-	must(t, exec(w, "CREATE TABLE t(a)"))
-	must(t, exec(w, "INSERT INTO t VALUES(zeroblob(100000))"))
+	must(t, run(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "INSERT INTO t VALUES(zeroblob(100000))"))
 	must(t, w.Close())
 	r := mustConnect(t, s, sqlite.Reader)
 	plan.Add(faultfs.Rule{Kind: sqlite.OpRead, Files: []sqlite.FileKind{sqlite.FileDB}, Err: pathError(syscall.EIO), Sticky: true})
-	err := exec(r, "SELECT count(*), max(a) FROM t")
+	err := run(r, "SELECT count(*), max(a) FROM t")
 	wantClass(t, err, sqlite.IO)
 	if !errors.Is(err, syscall.EIO) {
 		t.Fatalf("%v does not unwrap to EIO", err)
@@ -197,7 +197,7 @@ func live(t *testing.T, s *sqlite.Store) (acknowledged, doubtful int) {
 		return false
 	}
 	try(func() error {
-		return exec(w, "CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, who TEXT, n INT, pad TEXT)")
+		return run(w, "CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, who TEXT, n INT, pad TEXT)")
 	})
 	for i := range 4 {
 		if try(func() error { return fill(w, "kept", i*10, 10) }) {

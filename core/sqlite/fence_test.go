@@ -32,7 +32,7 @@ const filler = "printf('%0200d', value)"
 
 // fill writes n rows in one statement; with a tiny cache they spill into the WAL before the commit.
 func fill(c *sqlite.Conn, who string, from, n int) error {
-	return exec(c, fmt.Sprintf(`WITH RECURSIVE seq(value) AS (SELECT %d UNION ALL SELECT value+1 FROM seq WHERE value < %d)
+	return run(c, fmt.Sprintf(`WITH RECURSIVE seq(value) AS (SELECT %d UNION ALL SELECT value+1 FROM seq WHERE value < %d)
 		INSERT INTO t(who, n, pad) SELECT '%s', value, %s FROM seq`, from, from+n-1, who, filler))
 }
 
@@ -54,15 +54,15 @@ func stuckWriter(t *testing.T, z seizure) (lost int64, integrity string) {
 		o.CacheKiB[sqlite.Writer] = 32
 	})
 	first := mustConnect(t, s, sqlite.Writer)
-	must(t, exec(first, "CREATE TABLE t(id INTEGER PRIMARY KEY, who TEXT, n INT, pad TEXT)"))
-	must(t, exec(first, "CREATE INDEX t_n ON t(n, who)"))
+	must(t, run(first, "CREATE TABLE t(id INTEGER PRIMARY KEY, who TEXT, n INT, pad TEXT)"))
+	must(t, run(first, "CREATE INDEX t_n ON t(n, who)"))
 	must(t, fill(first, "base", 1, 300))
 	must(t, first.Exec("BEGIN IMMEDIATE"))
 	must(t, fill(first, "doomed", 1, 400))
 
 	done := make(chan error, 1)
 	go func() {
-		err := exec(first, "UPDATE t SET n = stall(n) WHERE who = 'base'")
+		err := run(first, "UPDATE t SET n = stall(n) WHERE who = 'base'")
 		z.wake(t, first, err)
 		done <- err
 	}()
@@ -146,13 +146,13 @@ func TestFenceIdleAndBusy(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	idle := mustConnect(t, s, sqlite.Writer)
-	must(t, exec(idle, "CREATE TABLE t(a)"))
+	must(t, run(idle, "CREATE TABLE t(a)"))
 	must(t, idle.Exec("BEGIN IMMEDIATE"))
-	must(t, exec(idle, "INSERT INTO t VALUES(1)"))
+	must(t, run(idle, "INSERT INTO t VALUES(1)"))
 	w := connect(t, s, sqlite.Writer)
-	wantClass(t, exec(w, "INSERT INTO t VALUES(2)"), sqlite.Busy)
+	wantClass(t, run(w, "INSERT INTO t VALUES(2)"), sqlite.Busy)
 	must(t, idle.Fence())
-	must(t, exec(w, "INSERT INTO t VALUES(2)"))
+	must(t, run(w, "INSERT INTO t VALUES(2)"))
 	wantClass(t, idle.Exec("COMMIT"), sqlite.Fenced)
 	wantClass(t, idle.Broken(), sqlite.Fenced)
 	must(t, idle.Fence())
@@ -169,12 +169,12 @@ func TestFenceIdleAndBusy(t *testing.T) {
 	done := make(chan error)
 	go func() {
 		close(started)
-		done <- exec(busy, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) INSERT INTO t SELECT sum(i) FROM n")
+		done <- run(busy, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) INSERT INTO t SELECT sum(i) FROM n")
 	}()
 	<-started
 	must(t, busy.Fence())
 	wantClass(t, <-done, sqlite.Fenced)
-	must(t, exec(w, "INSERT INTO t VALUES(3)"))
+	must(t, run(w, "INSERT INTO t VALUES(3)"))
 	wantInt(t, w, "SELECT sum(a) FROM t", 5)
 }
 
@@ -183,18 +183,18 @@ func TestFenceInMemory(t *testing.T) {
 	st := newStall()
 	s := openAt(t, "sqlite://", func(o *sqlite.Options) { o.Functions = []sqlite.Function{st.function()} })
 	stuck := mustConnect(t, s, sqlite.Writer)
-	must(t, exec(stuck, "CREATE TABLE t(a)"))
+	must(t, run(stuck, "CREATE TABLE t(a)"))
 	must(t, stuck.Exec("BEGIN IMMEDIATE"))
-	must(t, exec(stuck, "INSERT INTO t VALUES(1)"))
+	must(t, run(stuck, "INSERT INTO t VALUES(1)"))
 	done := make(chan error)
-	go func() { done <- exec(stuck, "INSERT INTO t VALUES(stall(150))") }()
+	go func() { done <- run(stuck, "INSERT INTO t VALUES(stall(150))") }()
 	<-st.entered
 	must(t, stuck.Fence())
 	w := connect(t, s, sqlite.Writer)
-	must(t, exec(w, "INSERT INTO t VALUES(7)"))
+	must(t, run(w, "INSERT INTO t VALUES(7)"))
 	st.release <- nil
 	wantClass(t, <-done, sqlite.Fenced)
-	must(t, exec(w, "INSERT INTO t VALUES(8)"))
+	must(t, run(w, "INSERT INTO t VALUES(8)"))
 	wantInt(t, w, "SELECT sum(a) FROM t", 15)
 }
 
@@ -204,19 +204,19 @@ func TestFencePending(t *testing.T) {
 	gate := newBlockingFaults()
 	s := open(t, func(o *sqlite.Options) { o.Faults = gate })
 	stuck := mustConnect(t, s, sqlite.Writer)
-	must(t, exec(stuck, "CREATE TABLE t(a)"))
+	must(t, run(stuck, "CREATE TABLE t(a)"))
 	gate.arm()
 	done := make(chan error)
-	go func() { done <- exec(stuck, "INSERT INTO t VALUES(1)") }()
+	go func() { done <- run(stuck, "INSERT INTO t VALUES(1)") }()
 	<-gate.entered
 	wantClass(t, stuck.Fence(), sqlite.Busy)
 	w := connect(t, s, sqlite.Writer)
-	wantClass(t, exec(w, "INSERT INTO t VALUES(2)"), sqlite.Busy)
+	wantClass(t, run(w, "INSERT INTO t VALUES(2)"), sqlite.Busy)
 	gate.release <- struct{}{}
 	if err := <-done; sqlite.ClassOf(err) != sqlite.Fenced {
 		t.Fatalf("the fenced write returned %v", err)
 	}
-	must(t, exec(w, "INSERT INTO t VALUES(2)"))
+	must(t, run(w, "INSERT INTO t VALUES(2)"))
 	wantInt(t, w, "SELECT sum(a) FROM t", 2)
 	if !errors.As(stuck.Broken(), new(*sqlite.Error)) {
 		t.Fatal("not broken")

@@ -59,15 +59,15 @@ func TestGuardRefuses(t *testing.T) {
 		}
 	}
 	// A trigger of a user that writes an engine table is caught when it fires, one of the engine's is not.
-	must(t, exec(w, "INSERT INTO t VALUES(1)"))
+	must(t, run(w, "INSERT INTO t VALUES(1)"))
 	wantInt(t, w, "SELECT count(*) FROM _tg_own", 1)
-	must(t, exec(w, "CREATE TRIGGER sly AFTER INSERT ON log BEGIN DELETE FROM _tg_own; END"))
-	wantClass(t, exec(w, "INSERT INTO log VALUES(1)"), sqlite.Auth)
+	must(t, run(w, "CREATE TRIGGER sly AFTER INSERT ON log BEGIN DELETE FROM _tg_own; END"))
+	wantClass(t, run(w, "INSERT INTO log VALUES(1)"), sqlite.Auth)
 	wantInt(t, w, "SELECT count(*) FROM _tg_own", 1)
 	// VACUUM attaches its copy.
-	wantClass(t, exec(w, "VACUUM"), sqlite.Auth)
+	wantClass(t, run(w, "VACUUM"), sqlite.Auth)
 	// What a pragma function runs is guarded, too.
-	if err := exec(w, "SELECT * FROM pragma_locking_mode('EXCLUSIVE')"); err == nil {
+	if err := run(w, "SELECT * FROM pragma_locking_mode('EXCLUSIVE')"); err == nil {
 		t.Error("a refused pragma ran as a table-valued function")
 	}
 }
@@ -86,7 +86,7 @@ func TestGuardAllows(t *testing.T) {
 		"PRAGMA collation_list", "PRAGMA database_list", "PRAGMA journal_mode", "SELECT * FROM pragma_table_info('t')",
 		"EXPLAIN QUERY PLAN SELECT * FROM t", "DROP VIEW v", "DROP TABLE t",
 	} {
-		if err := exec(w, sql); err != nil {
+		if err := run(w, sql); err != nil {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
@@ -99,23 +99,23 @@ func TestGuardKinds(t *testing.T) {
 	must(t, w.Exec("CREATE TABLE t(a)"))
 
 	w.SetGuard(sqlite.Guard{Trusted: true})
-	must(t, exec(w, "PRAGMA user_version=9"))
-	must(t, exec(w, "CREATE TABLE _tg_x(a)"))
+	must(t, run(w, "PRAGMA user_version=9"))
+	must(t, run(w, "CREATE TABLE _tg_x(a)"))
 	w.SetGuard(sqlite.Guard{})
 	// The same text was compiled for the trusted caller; a user must not get that statement.
-	wantClass(t, exec(w, "PRAGMA user_version=9"), sqlite.Auth)
+	wantClass(t, run(w, "PRAGMA user_version=9"), sqlite.Auth)
 
 	w.SetGuard(sqlite.Guard{ReadOnly: true})
-	must(t, exec(w, "SELECT * FROM t"))
-	wantClass(t, exec(w, "INSERT INTO t VALUES(1)"), sqlite.Auth)
-	wantClass(t, exec(w, "CREATE TABLE x(a)"), sqlite.Auth)
+	must(t, run(w, "SELECT * FROM t"))
+	wantClass(t, run(w, "INSERT INTO t VALUES(1)"), sqlite.Auth)
+	wantClass(t, run(w, "CREATE TABLE x(a)"), sqlite.Auth)
 
 	w.SetGuard(sqlite.Guard{Migration: true})
-	must(t, exec(w, "INSERT INTO _tg_x VALUES(1)"))
-	must(t, exec(w, "PRAGMA defer_foreign_keys=ON"))
-	wantClass(t, exec(w, "COMMIT"), sqlite.Auth)
-	wantClass(t, exec(w, "ATTACH ':memory:' AS x"), sqlite.Auth)
-	wantClass(t, exec(w, "PRAGMA journal_mode=DELETE"), sqlite.Auth)
+	must(t, run(w, "INSERT INTO _tg_x VALUES(1)"))
+	must(t, run(w, "PRAGMA defer_foreign_keys=ON"))
+	wantClass(t, run(w, "COMMIT"), sqlite.Auth)
+	wantClass(t, run(w, "ATTACH ':memory:' AS x"), sqlite.Auth)
+	wantClass(t, run(w, "PRAGMA journal_mode=DELETE"), sqlite.Auth)
 }
 
 func TestClass(t *testing.T) {
@@ -185,7 +185,7 @@ func TestClass(t *testing.T) {
 		t.Fatal("ends the transaction before the trigger exists")
 	}
 	gen := s.SchemaGen()
-	must(t, exec(w, "CREATE TRIGGER late AFTER UPDATE ON plain BEGIN SELECT RAISE(ROLLBACK, 'late'); END"))
+	must(t, run(w, "CREATE TRIGGER late AFTER UPDATE ON plain BEGIN SELECT RAISE(ROLLBACK, 'late'); END"))
 	if s.SchemaGen() == gen {
 		t.Fatal("the schema generation did not move")
 	}
@@ -196,12 +196,12 @@ func TestClass(t *testing.T) {
 
 	// The claim of the class holds when the statement runs.
 	must(t, w.Exec("BEGIN IMMEDIATE"))
-	wantClass(t, exec(w, "INSERT INTO watched VALUES(666)"), sqlite.Constraint)
+	wantClass(t, run(w, "INSERT INTO watched VALUES(666)"), sqlite.Constraint)
 	if !w.Autocommit() {
 		t.Fatal("RAISE(ROLLBACK) left the transaction open")
 	}
 	must(t, w.Exec("BEGIN IMMEDIATE"))
-	wantClass(t, exec(w, "INSERT INTO partly VALUES(1),(2),(3)"), sqlite.Constraint)
+	wantClass(t, run(w, "INSERT INTO partly VALUES(1),(2),(3)"), sqlite.Constraint)
 	wantInt(t, w, "SELECT count(*) FROM partly", 2)
 	must(t, w.Exec("ROLLBACK"))
 
@@ -221,12 +221,12 @@ func TestClassAcrossTransaction(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	w := connect(t, s, sqlite.Writer)
-	must(t, exec(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "CREATE TABLE t(a)"))
 	st, err := w.Prepare("INSERT INTO t VALUES(1)")
 	must(t, err)
 	defer st.Release()
 	must(t, w.Exec("BEGIN IMMEDIATE"))
-	must(t, exec(w, "CREATE TRIGGER k AFTER INSERT ON t BEGIN SELECT RAISE(ROLLBACK, 'k'); END"))
+	must(t, run(w, "CREATE TRIGGER k AFTER INSERT ON t BEGIN SELECT RAISE(ROLLBACK, 'k'); END"))
 	if !st.Class().EndsTx {
 		t.Fatal("inside the transaction the trigger exists")
 	}

@@ -182,7 +182,7 @@ func TestStatementCache(t *testing.T) {
 		held, err := c.Prepare("SELECT 'held'")
 		must(t, err)
 		for i := range 20 {
-			must(t, exec(c, fmt.Sprintf("SELECT %d", i)))
+			must(t, run(c, fmt.Sprintf("SELECT %d", i)))
 		}
 		if row, err := held.Step(); !row || err != nil {
 			t.Fatalf("cache of %d: a statement in use was finalised: %v %v", size, row, err)
@@ -237,15 +237,15 @@ func TestSchemaChangeUnderStatement(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	w, r := connect(t, s, sqlite.Writer), connect(t, s, sqlite.Reader)
-	must(t, exec(w, "CREATE TABLE t(a INTEGER)"))
-	must(t, exec(w, "INSERT INTO t VALUES(1)"))
+	must(t, run(w, "CREATE TABLE t(a INTEGER)"))
+	must(t, run(w, "INSERT INTO t VALUES(1)"))
 	q, err := r.Prepare("SELECT * FROM t")
 	must(t, err)
 	defer q.Release()
 	if n := len(q.Class().Columns); n != 1 {
 		t.Fatal(n, "columns")
 	}
-	must(t, exec(w, "ALTER TABLE t ADD COLUMN b TEXT DEFAULT 'x'"))
+	must(t, run(w, "ALTER TABLE t ADD COLUMN b TEXT DEFAULT 'x'"))
 	row, err := q.Step()
 	must(t, err)
 	var got sqlite.Row
@@ -267,7 +267,7 @@ func TestConcurrentUseIsRefused(t *testing.T) {
 	s := open(t, func(o *sqlite.Options) { o.Functions = []sqlite.Function{st.function()} })
 	c := connect(t, s, sqlite.Writer)
 	done := make(chan error)
-	go func() { done <- exec(c, "SELECT stall(150)") }()
+	go func() { done <- run(c, "SELECT stall(150)") }()
 	<-st.entered
 	wantClass(t, c.Exec("SELECT 1"), sqlite.Misuse)
 	wantClass(t, c.Close(), sqlite.Misuse)
@@ -297,32 +297,32 @@ func TestFunctions(t *testing.T) {
 	for _, v := range []string{"NULL", "1", "1.5", "'text'", "x'00ff'", "x''", "''"} {
 		wantInt(t, w, fmt.Sprintf("SELECT echo(9, %[1]s) IS %[1]s AND typeof(echo(%[1]s)) = typeof(%[1]s)", v), 1)
 	}
-	err := exec(w, "SELECT boom()")
+	err := run(w, "SELECT boom()")
 	wantClass(t, err, sqlite.SQL)
 	if p, ok := errors.AsType[*sqlite.PanicError](err); !ok || p.Value != "secret" || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "boom()") {
 		t.Fatalf("a panic in a function is told as %v", err)
 	}
 	for sql, want := range map[string]string{"SELECT fails()": "fails(): no luck", "SELECT odd()": "odd(): returned a []int"} {
-		if err := exec(w, sql); err == nil || !strings.Contains(err.Error(), want) {
+		if err := run(w, sql); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
 	must(t, w.Broken())
-	must(t, exec(w, "CREATE TABLE t(a TEXT COLLATE backwards, n INT AS (twice(length(a))))"))
-	must(t, exec(w, "INSERT INTO t VALUES('a'),('bb')"))
+	must(t, run(w, "CREATE TABLE t(a TEXT COLLATE backwards, n INT AS (twice(length(a))))"))
+	must(t, run(w, "INSERT INTO t VALUES('a'),('bb')"))
 	if first, err := w.QueryText("SELECT a FROM t ORDER BY a"); err != nil || first != "bb" {
 		t.Fatal(first, err)
 	}
 	wantInt(t, w, "SELECT sum(n) FROM t", 6)
-	must(t, exec(w, "CREATE VIEW v AS SELECT private()"))
-	if err := exec(w, "SELECT * FROM v"); err == nil {
+	must(t, run(w, "CREATE VIEW v AS SELECT private()"))
+	if err := run(w, "SELECT * FROM v"); err == nil {
 		t.Fatal("a view called a function that is not for schemas")
 	}
-	must(t, exec(w, "CREATE VIRTUAL TABLE f USING fts5(x)"))
-	must(t, exec(w, "INSERT INTO f VALUES('green eggs'),('ham')"))
+	must(t, run(w, "CREATE VIRTUAL TABLE f USING fts5(x)"))
+	must(t, run(w, "INSERT INTO f VALUES('green eggs'),('ham')"))
 	wantInt(t, w, "SELECT count(*) FROM f('eggs')", 1)
-	must(t, exec(w, "CREATE VIRTUAL TABLE b USING rtree(id, lo, hi)"))
-	must(t, exec(w, "INSERT INTO b VALUES(1, 0, 5),(2, 7, 9)"))
+	must(t, run(w, "CREATE VIRTUAL TABLE b USING rtree(id, lo, hi)"))
+	must(t, run(w, "INSERT INTO b VALUES(1, 0, 5),(2, 7, 9)"))
 	wantInt(t, w, "SELECT id FROM b WHERE lo >= 6", 2)
 
 	if _, err := tryOpen(sqlite.Location{Memory: true}, func(o *sqlite.Options) { o.Extensions = []sqlite.Extension{{}} }); sqlite.ClassOf(err) != sqlite.Args {
@@ -336,20 +336,20 @@ func TestGoexitInFunction(t *testing.T) {
 	exit := sqlite.Function{Name: "leave", Scalar: func([]sqlite.Value) (any, error) { runtime.Goexit(); return nil, nil }}
 	s := open(t, func(o *sqlite.Options) { o.Functions = []sqlite.Function{exit} })
 	w := mustConnect(t, s, sqlite.Writer)
-	must(t, exec(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "CREATE TABLE t(a)"))
 	must(t, w.Exec("BEGIN IMMEDIATE"))
-	must(t, exec(w, "INSERT INTO t VALUES(1)"))
+	must(t, run(w, "INSERT INTO t VALUES(1)"))
 	var wg sync.WaitGroup
 	wg.Add(1)
 	go func() {
 		defer wg.Done()
-		_ = exec(w, "INSERT INTO t VALUES(leave())")
+		_ = run(w, "INSERT INTO t VALUES(leave())")
 		t.Error("came back from Goexit")
 	}()
 	wg.Wait()
 	wantClass(t, w.Broken(), sqlite.Poisoned)
 	must(t, w.Close())
 	next := connect(t, s, sqlite.Writer)
-	must(t, exec(next, "INSERT INTO t VALUES(2)"))
+	must(t, run(next, "INSERT INTO t VALUES(2)"))
 	wantInt(t, next, "SELECT sum(a) FROM t", 2)
 }

@@ -82,7 +82,7 @@ func TestStates(t *testing.T) {
 	w := mustConnect(t, s, sqlite.Writer)
 	wantInt(t, w, "PRAGMA page_size", 4096)
 	wantInt(t, w, "PRAGMA auto_vacuum", 2)
-	must(t, exec(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "CREATE TABLE t(a)"))
 	if err := s.Close(); sqlite.ClassOf(err) != sqlite.Misuse {
 		t.Fatalf("closing a store with an open connection returned %v", err)
 	}
@@ -144,8 +144,8 @@ func TestForeignIsLeftAlone(t *testing.T) {
 			for _, role := range []sqlite.Role{sqlite.Reader, sqlite.Analytics, sqlite.Maintenance} {
 				c := mustConnect(t, s, role)
 				wantInt(t, c, "SELECT count(*) FROM t", 2)
-				wantClass(t, exec(c, "INSERT INTO t VALUES(3)"), sqlite.ReadOnly)
-				must(t, exec(c, "SELECT * FROM v")) // needs double-quoted strings
+				wantClass(t, run(c, "INSERT INTO t VALUES(3)"), sqlite.ReadOnly)
+				must(t, run(c, "SELECT * FROM v")) // needs double-quoted strings
 				must(t, c.Close())
 			}
 			must(t, s.Close())
@@ -218,7 +218,7 @@ func TestReadOnlyLocation(t *testing.T) {
 	s, err := tryOpen(sqlite.Location{Path: path})
 	must(t, err)
 	w := mustConnect(t, s, sqlite.Writer)
-	must(t, exec(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "CREATE TABLE t(a)"))
 	must(t, w.Close())
 	must(t, s.Close())
 	before := files(t, path)
@@ -243,7 +243,7 @@ func TestPrivateFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	s := openAt(t, path)
 	w := connect(t, s, sqlite.Writer)
-	must(t, exec(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "CREATE TABLE t(a)"))
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(path + suffix)
 		must(t, err)
@@ -257,7 +257,7 @@ func TestPrivateFiles(t *testing.T) {
 	must(t, os.Chmod(shared, 0o660))
 	s2 := openAt(t, shared)
 	w2 := connect(t, s2, sqlite.Writer)
-	must(t, exec(w2, "CREATE TABLE t(a)"))
+	must(t, run(w2, "CREATE TABLE t(a)"))
 	for _, suffix := range []string{"-wal", "-shm"} {
 		info, err := os.Stat(shared + suffix)
 		must(t, err)
@@ -288,13 +288,13 @@ func TestHasMoved(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "h.db")
 				s := openAt(t, path)
 				w, r := connect(t, s, sqlite.Writer), connect(t, s, sqlite.Reader)
-				must(t, exec(w, "CREATE TABLE t(a)"))
+				must(t, run(w, "CREATE TABLE t(a)"))
 				wantInt(t, r, "SELECT count(*) FROM t", 0)
 				if moved, what, err := s.HasMoved(); moved || err != nil {
 					t.Fatalf("moved %v %s %v", moved, what, err)
 				}
 				must(t, change(path+suffix))
-				if err := exec(w, "INSERT INTO t VALUES(1)"); err != nil {
+				if err := run(w, "INSERT INTO t VALUES(1)"); err != nil {
 					t.Logf("SQLite noticed by itself: %v", err)
 				}
 				moved, what, err := s.HasMoved()
@@ -313,7 +313,7 @@ func TestHasMovedIgnoresCleanClose(t *testing.T) {
 	s := open(t)
 	for range 3 {
 		w := mustConnect(t, s, sqlite.Writer)
-		must(t, exec(w, "CREATE TABLE IF NOT EXISTS t(a)"))
+		must(t, run(w, "CREATE TABLE IF NOT EXISTS t(a)"))
 		must(t, w.Close())
 		if moved, what, err := s.HasMoved(); moved || err != nil {
 			t.Fatalf("moved %v %s %v", moved, what, err)
@@ -361,7 +361,7 @@ func TestMemoryIsolation(t *testing.T) {
 	t.Parallel()
 	a, b := openAt(t, "sqlite://"), openAt(t, ":memory:")
 	wa, wb, ra := connect(t, a, sqlite.Writer), connect(t, b, sqlite.Writer), connect(t, a, sqlite.Reader)
-	must(t, exec(wa, "CREATE TABLE t(a)"))
+	must(t, run(wa, "CREATE TABLE t(a)"))
 	wantInt(t, ra, "SELECT count(*) FROM t", 0)
 	if _, err := wb.QueryInt("SELECT count(*) FROM t"); err == nil {
 		t.Fatal("stores in memory share a table")
@@ -369,7 +369,7 @@ func TestMemoryIsolation(t *testing.T) {
 	// Readers do not block the writer.
 	must(t, ra.Exec("BEGIN"))
 	wantInt(t, ra, "SELECT count(*) FROM t", 0)
-	must(t, exec(wa, "INSERT INTO t VALUES(1)"))
+	must(t, run(wa, "INSERT INTO t VALUES(1)"))
 	wantInt(t, ra, "SELECT count(*) FROM t", 0)
 	must(t, ra.Exec("COMMIT"))
 	wantInt(t, ra, "SELECT count(*) FROM t", 1)
@@ -382,22 +382,22 @@ func TestCounters(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	w := connect(t, s, sqlite.Writer)
-	must(t, exec(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "CREATE TABLE t(a)"))
 	before := s.IO()
-	must(t, exec(w, "INSERT INTO t VALUES(1)"))
+	must(t, run(w, "INSERT INTO t VALUES(1)"))
 	full := s.IO()
 	if full.Syncs <= before.Syncs || full.Writes <= before.Writes || full.BytesWritten <= before.BytesWritten {
 		t.Fatalf("a durable commit is not in the counters: %+v, then %+v", before, full)
 	}
 	must(t, w.SetSynchronous(false))
-	must(t, exec(w, "INSERT INTO t VALUES(2)"))
+	must(t, run(w, "INSERT INTO t VALUES(2)"))
 	if relaxed := s.IO(); relaxed.Syncs != full.Syncs {
 		t.Fatalf("a relaxed commit synced the WAL %d times", relaxed.Syncs-full.Syncs)
 	}
 	v1, err := w.DataVersion()
 	must(t, err)
 	other := connect(t, s, sqlite.Maintenance)
-	must(t, exec(other, "INSERT INTO t VALUES(3)"))
+	must(t, run(other, "INSERT INTO t VALUES(3)"))
 	wantInt(t, w, "SELECT count(*) FROM t", 3)
 	v2, err := w.DataVersion()
 	must(t, err)
@@ -426,14 +426,14 @@ func TestDeferredFKs(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	w := connect(t, s, sqlite.Writer)
-	must(t, exec(w, "CREATE TABLE p(id INTEGER PRIMARY KEY)"))
-	must(t, exec(w, "CREATE TABLE k(p INT REFERENCES p DEFERRABLE INITIALLY DEFERRED)"))
+	must(t, run(w, "CREATE TABLE p(id INTEGER PRIMARY KEY)"))
+	must(t, run(w, "CREATE TABLE k(p INT REFERENCES p DEFERRABLE INITIALLY DEFERRED)"))
 	must(t, w.Exec("BEGIN IMMEDIATE; SAVEPOINT j"))
-	must(t, exec(w, "INSERT INTO k VALUES(1)"))
+	must(t, run(w, "INSERT INTO k VALUES(1)"))
 	if n, err := w.DeferredFKs(); err != nil || n == 0 {
 		t.Fatalf("%d, %v", n, err)
 	}
-	must(t, exec(w, "INSERT INTO p VALUES(1)"))
+	must(t, run(w, "INSERT INTO p VALUES(1)"))
 	if n, err := w.DeferredFKs(); err != nil || n != 0 {
 		t.Fatalf("%d, %v", n, err)
 	}

@@ -103,24 +103,24 @@ func TestOutOfMemory(t *testing.T) {
 		o.Memory[sqlite.Maintenance], o.CacheKiB[sqlite.Maintenance] = 4<<20, 100
 	})
 	w := mustConnect(t, s, sqlite.Writer)
-	must(t, exec(w, "CREATE TABLE t(a)"))
-	wantClass(t, exec(w, "SELECT hex(zeroblob(200000000))"), sqlite.TooBig)
+	must(t, run(w, "CREATE TABLE t(a)"))
+	wantClass(t, run(w, "SELECT hex(zeroblob(200000000))"), sqlite.TooBig)
 	must(t, w.Broken())
 
 	// Many values within the limit, held at once.
 	must(t, w.Exec("BEGIN IMMEDIATE"))
-	must(t, exec(w, "INSERT INTO t VALUES(1)"))
-	err = exec(w, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<100) SELECT count(DISTINCT randomblob(500000)) FROM n")
+	must(t, run(w, "INSERT INTO t VALUES(1)"))
+	err = run(w, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<100) SELECT count(DISTINCT randomblob(500000)) FROM n")
 	wantClass(t, err, sqlite.OutOfMemory)
 	wantClass(t, w.Broken(), sqlite.OutOfMemory)
-	wantClass(t, exec(w, "SELECT 1"), sqlite.OutOfMemory)
+	wantClass(t, run(w, "SELECT 1"), sqlite.OutOfMemory)
 	if w.Autocommit() {
 		t.Fatal("Autocommit forgot the transaction that was open when the connection broke")
 	}
 	must(t, w.Close())
 
 	next := connect(t, s, sqlite.Maintenance)
-	must(t, exec(next, "INSERT INTO t VALUES(2)"))
+	must(t, run(next, "INSERT INTO t VALUES(2)"))
 	wantInt(t, next, "SELECT sum(a) FROM t", 2)
 	if s.Leaked() != 0 {
 		t.Fatalf("%d connections leaked, though SQLite had returned", s.Leaked())
@@ -138,20 +138,20 @@ func TestPatternOverflow(t *testing.T) {
 	}
 	s := open(t)
 	r := connect(t, s, sqlite.Reader)
-	if err := exec(r, sql); err == nil || !strings.Contains(err.Error(), "pattern too complex") {
+	if err := run(r, sql); err == nil || !strings.Contains(err.Error(), "pattern too complex") {
 		t.Fatalf("a long pattern returned %v", err)
 	}
-	must(t, exec(r, "SELECT 1"))
+	must(t, run(r, "SELECT 1"))
 	for name, bad := range map[string]string{
 		"expression": "SELECT " + strings.Repeat("(1+", 200) + "1" + strings.Repeat(")", 200),
 		"compound":   strings.Repeat("SELECT 1 UNION ALL ", 60) + "SELECT 1",
 		"parameters": "SELECT ?40000",
 	} {
-		if err := exec(r, bad); err == nil {
+		if err := run(r, bad); err == nil {
 			t.Errorf("%s beyond the limit was accepted", name)
 		}
 	}
-	must(t, exec(r, "SELECT 1"))
+	must(t, run(r, "SELECT 1"))
 }
 
 // TestPanicInTransaction: after a panic in the middle of SQLite the driver cannot even close, and the write lock stays.
@@ -175,10 +175,10 @@ func TestPanicInTransaction(t *testing.T) {
 
 	s := open(t, func(o *sqlite.Options) { o.Collations = []sqlite.Collation{{Name: "explode", Compare: explode}} })
 	w := mustConnect(t, s, sqlite.Writer)
-	must(t, exec(w, create))
+	must(t, run(w, create))
 	must(t, w.Exec("BEGIN IMMEDIATE"))
-	must(t, exec(w, "INSERT INTO t VALUES('lost')"))
-	err := exec(w, provoke)
+	must(t, run(w, "INSERT INTO t VALUES('lost')"))
+	err := run(w, provoke)
 	wantClass(t, err, sqlite.Poisoned)
 	if p, ok := errors.AsType[*sqlite.PanicError](err); !ok || p.Value != "boom" || len(p.Stack) == 0 || strings.Contains(err.Error(), "boom") {
 		t.Fatalf("the panic is not told right: %v", err)
@@ -187,7 +187,7 @@ func TestPanicInTransaction(t *testing.T) {
 	must(t, w.Close())
 	must(t, w.Close())
 	next := connect(t, s, sqlite.Writer)
-	must(t, exec(next, "INSERT INTO t VALUES('kept')"))
+	must(t, run(next, "INSERT INTO t VALUES('kept')"))
 	wantInt(t, next, "SELECT count(*) FROM t", 1)
 	if s.Leaked() != 1 {
 		t.Fatalf("%d leaked, want 1", s.Leaked())
@@ -206,7 +206,7 @@ func TestInterruptIsNoBusy(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(reason)
 	r.SetContext(ctx)
-	err := exec(r, "SELECT 1")
+	err := run(r, "SELECT 1")
 	wantClass(t, err, sqlite.Interrupt)
 	if !errors.Is(err, reason) {
 		t.Fatalf("%v does not unwrap to the context's cause", err)
@@ -214,7 +214,7 @@ func TestInterruptIsNoBusy(t *testing.T) {
 	if old := r.SetContext(nil); old != ctx {
 		t.Fatal("SetContext did not return the old context")
 	}
-	must(t, exec(r, "SELECT 1"))
+	must(t, run(r, "SELECT 1"))
 }
 
 const endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT sum(i*0) FROM n"
@@ -223,12 +223,12 @@ func TestInterruptRunning(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	w := connect(t, s, sqlite.Writer)
-	must(t, exec(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "CREATE TABLE t(a)"))
 
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	w.SetContext(ctx)
-	err := exec(w, endless)
+	err := run(w, endless)
 	wantClass(t, err, sqlite.Interrupt)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("%v does not unwrap to the deadline", err)
@@ -240,19 +240,19 @@ func TestInterruptRunning(t *testing.T) {
 
 	why := errors.New("kicked out")
 	must(t, w.Exec("BEGIN IMMEDIATE"))
-	must(t, exec(w, "INSERT INTO t VALUES(1)"))
+	must(t, run(w, "INSERT INTO t VALUES(1)"))
 	running := make(chan error)
-	go func() { running <- exec(w, endless) }()
+	go func() { running <- run(w, endless) }()
 	w.Kick(why)
 	if err := <-running; !errors.Is(err, why) || sqlite.ClassOf(err) != sqlite.Interrupt {
 		t.Fatalf("a kicked statement returned %v", err)
 	}
-	if err := exec(w, "SELECT 1"); !errors.Is(err, why) {
+	if err := run(w, "SELECT 1"); !errors.Is(err, why) {
 		t.Fatalf("after a kick: %v", err)
 	}
 	must(t, w.Exec("ROLLBACK"))
 	w.Unkick()
-	must(t, exec(w, "SELECT 1"))
+	must(t, run(w, "SELECT 1"))
 	must(t, w.Broken())
 }
 
@@ -260,14 +260,14 @@ func TestCheckpointBlocked(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	w, r := connect(t, s, sqlite.Writer), connect(t, s, sqlite.Reader)
-	must(t, exec(w, "CREATE TABLE t(a)"))
-	must(t, exec(w, "INSERT INTO t VALUES(1)"))
+	must(t, run(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "INSERT INTO t VALUES(1)"))
 	if w.WALFrames() == 0 || s.WALBytes() == 0 {
 		t.Fatalf("the WAL has %d frames, %d bytes", w.WALFrames(), s.WALBytes())
 	}
 	must(t, r.Exec("BEGIN"))
 	wantInt(t, r, "SELECT count(*) FROM t", 1)
-	must(t, exec(w, "INSERT INTO t VALUES(2)"))
+	must(t, run(w, "INSERT INTO t VALUES(2)"))
 	if err := w.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		t.Logf("the pragma reports a blocked checkpoint in this version: %v", err)
 	}
@@ -294,8 +294,8 @@ func TestOpenCursorPinsWAL(t *testing.T) {
 	s := open(t)
 	w, m := connect(t, s, sqlite.Writer), connect(t, s, sqlite.Maintenance)
 	must(t, m.BusyTimeout(0))
-	must(t, exec(w, "CREATE TABLE t(a)"))
-	must(t, exec(w, "INSERT INTO t VALUES(1),(2),(3)"))
+	must(t, run(w, "CREATE TABLE t(a)"))
+	must(t, run(w, "INSERT INTO t VALUES(1),(2),(3)"))
 	must(t, w.Exec("BEGIN IMMEDIATE"))
 	q, err := w.Prepare("SELECT a FROM t")
 	must(t, err)
@@ -304,9 +304,9 @@ func TestOpenCursorPinsWAL(t *testing.T) {
 	if !row {
 		t.Fatal("no row")
 	}
-	must(t, exec(w, "INSERT INTO t VALUES(4)"))
+	must(t, run(w, "INSERT INTO t VALUES(4)"))
 	must(t, w.Exec("COMMIT"))
-	must(t, exec(m, "INSERT INTO t VALUES(5)"))
+	must(t, run(m, "INSERT INTO t VALUES(5)"))
 	if _, _, busy, err := m.Checkpoint(sqlite.Truncate); err != nil || !busy {
 		t.Fatalf("trap gone: with a cursor open the checkpoint was not blocked (busy %v, error %v)", busy, err)
 	}

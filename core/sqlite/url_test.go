@@ -110,7 +110,7 @@ func TestOddNames(t *testing.T) {
 			continue
 		}
 		w := mustConnect(t, s, sqlite.Writer)
-		must(t, exec(w, "CREATE TABLE t(a)"))
+		must(t, run(w, "CREATE TABLE t(a)"))
 		if _, err := os.Stat(filepath.Join(dir, name+"-wal")); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
