@@ -110,15 +110,12 @@ func (w *writer) interrupt() {
 	if t == nil {
 		return
 	}
-	lease := &LeaseError{Holder: t.job.name()}
-	t.reason.CompareAndSwap(nil, lease)
+	t.reason.CompareAndSwap(nil, &reason{ErrClosed})
 	if t.job.run == nil && t.turn.want() {
 		t.back <- verdictExpired
 		return
 	}
-	if t.turn.busy() && !s.kicked.Swap(true) {
-		t.conn.Kick(lease)
-	}
+	w.kick(t, t.began.Load(), ErrClosed)
 }
 
 // walUsed is the part of the WAL that holds commits since its last reset, in bytes.

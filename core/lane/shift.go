@@ -15,7 +15,6 @@ type shift struct {
 	group  group
 	epoch  time.Time
 	active atomic.Pointer[Tx] // whose turn it is
-	kicked atomic.Bool        // the running statement was interrupted by the supervisor
 	gone   chan struct{}      // closed when abandoned
 	timer  *time.Timer
 	full   bool   // synchronous level of the open transaction
@@ -183,7 +182,7 @@ func (s *shift) await(t *Tx) (v verdict, ok bool) {
 			s.timer.Reset(min(hold-held, max(idle, time.Millisecond)))
 			continue
 		}
-		t.reason.Store(&LeaseError{Holder: t.job.name(), Held: held, Limit: limit})
+		t.reason.Store(&reason{&LeaseError{Holder: t.job.name(), Held: held, Limit: limit}})
 		if t.turn.want() {
 			return verdictExpired, true
 		}
@@ -195,12 +194,15 @@ func (s *shift) await(t *Tx) (v verdict, ok bool) {
 func (s *shift) settle(t *Tx, v verdict) {
 	j := t.job
 	if v == verdictExpired {
-		t.dead = t.reason.Load()
+		t.dead = t.lost()
 		s.w.stats.expired.Add(1)
 	}
-	s.unkick()
-	if broken := s.conn.Broken(); broken != nil {
-		s.lose(broken, j, orElse(t.dead, broken))
+	if s.broken() {
+		cause := errEnded
+		if s.conn != nil {
+			cause = s.conn.Broken()
+		}
+		s.lose(cause, j, orElse(t.dead, cause))
 		return
 	}
 	if s.conn.Autocommit() { // the job ended the whole transaction
@@ -242,10 +244,4 @@ func orElse(err, other error) error {
 		return err
 	}
 	return other
-}
-
-func (s *shift) unkick() {
-	if s.kicked.Swap(false) {
-		s.conn.Unkick()
-	}
 }

@@ -51,20 +51,25 @@ func (w *writer) watch(s *shift) {
 		return
 	}
 	lease := &LeaseError{Holder: t.job.name(), Held: ran, Limit: w.cfg.StatementTime}
-	if !s.kicked.Swap(true) {
-		t.conn.Kick(lease)
-		w.stats.kicked.Add(1)
+	if !t.turn.kicked() {
+		w.kick(t, began, lease)
 		return
 	}
 	if ran <= w.cfg.StatementTime+w.cfg.Grace {
 		return
 	}
 	lease.Inside = true
-	t.reason.Store(lease)
-	if t.began.Load() != began || !t.turn.seize() {
-		return // it ended just now
+	t.reason.Store(&reason{lease})
+	if t.turn.seize() {
+		w.replace(s, t, lease)
 	}
-	w.replace(s, t, lease)
+}
+
+// kick interrupts the statement of t that began then.
+func (w *writer) kick(t *Tx, began int64, why error) {
+	if t.turn.kick(func() bool { return t.began.Load() == began }, func() { t.conn.Kick(why) }) {
+		w.stats.kicked.Add(1)
+	}
 }
 
 // replace abandons a shift whose statement does not stop. The turn has been seized: neither the holder nor the shift's

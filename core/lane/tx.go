@@ -30,9 +30,9 @@ type Tx struct {
 	journal []entry      // what it did so far, kept while others share its group
 	record  bool
 	alone   bool
-	cursors int                        // open ones
-	last    atomic.Int64               // end of the latest statement, for the idle limit
-	reason  atomic.Pointer[LeaseError] // why the turn was or is being taken; set before it is
+	cursors int                    // open ones
+	last    atomic.Int64           // end of the latest statement, for the idle limit
+	reason  atomic.Pointer[reason] // why the turn was or is being taken; set before it is
 }
 
 // entry is one statement of a journal: enough to do it again on the state that it saw.
@@ -42,6 +42,9 @@ type entry struct {
 	changes int64
 	rowid   int64
 }
+
+// reason is why a turn is over, where that was not the holder's own doing.
+type reason struct{ err error }
 
 type verdict uint8
 
@@ -60,10 +63,10 @@ func newTx(s *shift, j *job) *Tx {
 
 // enter begins a use of the connection.
 func (t *Tx) enter() error {
+	t.began.Store(t.shift.now()) // ahead of the turn: whoever sees it busy must not see the last statement's time
 	ok, busy := t.turn.enter()
 	switch {
 	case ok:
-		t.began.Store(t.shift.now())
 		return nil
 	case busy:
 		return &UseError{t.job.name(), "used by two goroutines at once"}
@@ -73,8 +76,8 @@ func (t *Tx) enter() error {
 
 // lost is the reason why the turn is over.
 func (t *Tx) lost() error {
-	if err := t.reason.Load(); err != nil {
-		return err
+	if r := t.reason.Load(); r != nil {
+		return r.err
 	}
 	return &UseError{t.job.name(), "used after its end"}
 }
@@ -82,15 +85,14 @@ func (t *Tx) lost() error {
 // exit ends a use of the connection; err is the statement's own. A turn that was taken in the meantime wins over it.
 func (t *Tx) exit(err error) error {
 	t.last.Store(t.shift.now())
-	kept, gave := t.turn.exit()
-	switch {
-	case kept:
-		return err
-	case gave:
+	if !t.turn.exit(t.conn.Unkick) {
+		return t.lost()
+	}
+	if t.turn.yield() {
 		t.back <- verdictExpired
 		return t.lost()
 	}
-	return t.lost()
+	return err
 }
 
 // Err is why nothing more can succeed in this transaction, or nil.
@@ -207,13 +209,11 @@ func (t *Tx) failed(ctx context.Context, class *sqlite.Class, err error) error {
 	case class != nil && class.Partial && kind == sqlite.Constraint:
 		t.dead = err // OR FAIL leaves the earlier rows of the statement standing: the transaction must not commit them
 	case kind == sqlite.Interrupt:
-		if cause := t.interrupted(ctx, kind, err); cause != err {
-			if t.kicked() {
-				t.dead = cause
-			}
-			return cause
+		cause := t.interrupted(ctx, kind, err)
+		if ctx == nil || cause != context.Cause(ctx) {
+			t.dead = cause
 		}
-		t.dead = err
+		return cause
 	case fatal(kind) || kind == sqlite.Full:
 		t.dead = err
 	}
@@ -229,6 +229,9 @@ func (t *Tx) interrupted(ctx context.Context, kind sqlite.ErrorClass, err error)
 	if errors.As(err, &lease) {
 		return lease
 	}
+	if errors.Is(err, ErrClosed) {
+		return ErrClosed
+	}
 	if ctx != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
@@ -236,8 +239,6 @@ func (t *Tx) interrupted(ctx context.Context, kind sqlite.ErrorClass, err error)
 	}
 	return err
 }
-
-func (t *Tx) kicked() bool { return t.shift.kicked.Load() }
 
 // Open starts a statement whose rows are read one by one. A statement that writes is run to its end at once, as SQLite
 // does anyway, and its rows are kept: what it did is then known to the journal.

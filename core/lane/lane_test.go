@@ -1,0 +1,126 @@
+package lane_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/sqlite"
+)
+
+// rig is a database with its lanes, closed at the end of the test.
+type rig struct {
+	*lane.Lanes
+	store *sqlite.Store
+	path  string
+}
+
+type setup struct {
+	cfg lane.Config
+	opt sqlite.Options
+	mem bool
+}
+
+func build(t testing.TB, change func(*setup)) *rig {
+	t.Helper()
+	s := setup{cfg: lane.DefaultConfig(), opt: sqlite.DefaultOptions()}
+	s.cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	// Tests share a machine with others, and run with the race detector: what is not about the limit must not hit it.
+	s.cfg.Writer.Hold = 5 * time.Second
+	s.cfg.Writer.QueueTimeout = time.Minute
+	s.cfg.Readers.QueueTimeout = time.Minute
+	if change != nil {
+		change(&s)
+	}
+	path := filepath.Join(t.TempDir(), "lane.db")
+	url := path
+	if s.mem {
+		url = "sqlite://"
+	}
+	loc, err := sqlite.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(t.Context(), loc, s.opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lane.Open(t.Context(), store, s.cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{l, store, path}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := l.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		if err := store.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return r
+}
+
+// exec runs one statement as a transaction of its own.
+func (r *rig) exec(ctx context.Context, sql string, args ...any) error {
+	_, err := r.Do(ctx, lane.JobOptions{}, func(tx *lane.Tx) error {
+		_, err := tx.Exec(ctx, sql, args, nil)
+		return err
+	})
+	return err
+}
+
+func (r *rig) must(t testing.TB, statements ...string) {
+	t.Helper()
+	for _, sql := range statements {
+		if err := r.exec(context.Background(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+// number reads one integer on the reader lane.
+func (r *rig) number(t testing.TB, sql string, args ...any) int64 {
+	t.Helper()
+	n, err := r.readNumber(context.Background(), sql, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return n
+}
+
+func (r *rig) readNumber(ctx context.Context, sql string, args ...any) (int64, error) {
+	rd, err := r.Read(ctx, lane.ReadOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer rd.Close()
+	c, err := rd.Open(ctx, sql, args)
+	if err != nil {
+		return 0, err
+	}
+	ok, err := c.Next(ctx)
+	if err != nil || !ok {
+		return 0, err
+	}
+	return c.Row().Values[0].Int, nil
+}
+
+// sound checks the file with a connection of its own.
+func (r *rig) sound(t testing.TB) {
+	t.Helper()
+	conn, err := r.store.Connect(context.Background(), sqlite.Maintenance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got, err := conn.QueryText("PRAGMA integrity_check"); err != nil || got != "ok" {
+		t.Fatalf("integrity_check: %q, %v", got, err)
+	}
+}
