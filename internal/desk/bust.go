@@ -14,7 +14,7 @@ const bustContext = `SELECT exec_id, qty, px, notional, fee, EXISTS (SELECT 1 FR
 // bust takes an execution back by a negative row. What it does to the P&L is
 // found by replaying the position without it: fills that came later were priced
 // against a position that included it.
-func (d *Desk) bust(ctx context.Context, tx *engine.Tx, x Execution) (Booking, error) {
+func (d *Desk) bust(ctx context.Context, tx *engine.Tx, ids rowIDs, x Execution) (Booking, error) {
 	s, err := d.meet(ctx, tx, x)
 	if err != nil {
 		return Booking{}, err
@@ -47,5 +47,5 @@ func (d *Desk) bust(ctx context.Context, tx *engine.Tx, x Execution) (Booking, e
 	}
 	e.qty, e.notional, e.fee = -e.qty, -e.notional, -e.fee
 	e.realised = realised - s.realised
-	return d.write(ctx, tx, x, s, e)
+	return d.write(ctx, tx, ids, x, s, e)
 }

@@ -82,9 +82,8 @@ const signalLife = 30 * time.Second
 // a power cut takes was not acted on: the order that acts on it is durable and
 // carries everything that comes before it in the log.
 func (d *Desk) Signal(ctx context.Context, strategy, instrument int64, s signal.Signal, ts int64) (int64, error) {
-	var id int64
+	id := d.ids.Next()
 	err := d.update(ctx, "signal", engine.ClassSignal, func(ctx context.Context, tx *engine.Tx) error {
-		id = d.ids.Next()
 		_, err := tx.Exec(ctx, insertSignal, id, strategy, instrument, s.Side, s.Strength, s.RefPx, ts, ts+int64(signalLife))
 		return err
 	}, engine.WithDurability(engine.Relaxed))

@@ -71,9 +71,10 @@ func (d *Desk) Book(ctx context.Context, x Execution) (Booking, error) {
 	if x.Busts != "" {
 		apply, name = d.bust, "bust"
 	}
+	ids := rowIDs{exec: d.ids.Next(), txn: d.ids.Next()} // outside: a second run of the closure must not take others
 	err := d.update(ctx, name, engine.ClassTrade, func(ctx context.Context, tx *engine.Tx) error {
 		var err error
-		b, err = apply(ctx, tx, x)
+		b, err = apply(ctx, tx, ids, x)
 		return err
 	})
 	var r *refusal
@@ -89,15 +90,17 @@ func (d *Desk) Book(ctx context.Context, x Execution) (Booking, error) {
 	return b, nil
 }
 
+// rowIDs are the ids that a report's rows will have.
+type rowIDs struct{ exec, txn int64 }
+
 // keep writes a break.
 func (d *Desk) keep(ctx context.Context, x Execution, r *refusal) (Booking, error) {
 	report, err := json.Marshal(x)
 	if err != nil {
 		return Booking{}, err
 	}
-	b := Booking{Reason: r.reason}
+	b := Booking{Reason: r.reason, Break: d.ids.Next()}
 	err = d.update(ctx, "break", engine.ClassTrade, func(ctx context.Context, tx *engine.Tx) error {
-		b.Break = d.ids.Next()
 		_, err := tx.Exec(ctx, insertBreak, b.Break, r.venue, string(report), r.reason, x.TS)
 		return err
 	})
@@ -133,7 +136,7 @@ func (d *Desk) meet(ctx context.Context, tx *engine.Tx, x Execution) (state, err
 	return s, err
 }
 
-func (d *Desk) fill(ctx context.Context, tx *engine.Tx, x Execution) (Booking, error) {
+func (d *Desk) fill(ctx context.Context, tx *engine.Tx, ids rowIDs, x Execution) (Booking, error) {
 	s, err := d.meet(ctx, tx, x)
 	if err != nil {
 		return Booking{}, err
@@ -158,7 +161,7 @@ func (d *Desk) fill(ctx context.Context, tx *engine.Tx, x Execution) (Booking, e
 	if err != nil {
 		return Booking{}, err
 	}
-	return d.write(ctx, tx, x, s, entry{qty: x.Qty, notional: notional, realised: realised, fee: x.Fee})
+	return d.write(ctx, tx, ids, x, s, entry{qty: x.Qty, notional: notional, realised: realised, fee: x.Fee})
 }
 
 // entry is the money side of an execution; a bust has it negative.
@@ -169,10 +172,9 @@ type entry struct {
 
 // write inserts the execution, whose triggers carry it into order, position and
 // day, and books its cash.
-func (d *Desk) write(ctx context.Context, tx *engine.Tx, x Execution, s state, e entry) (Booking, error) {
-	execID := d.ids.Next()
+func (d *Desk) write(ctx context.Context, tx *engine.Tx, ids rowIDs, x Execution, s state, e entry) (Booking, error) {
 	date := d.ref.tradeDate(s.ins.Venue, x.TS)
-	res, err := tx.Exec(ctx, insertExecution, execID, x.Order, x.VenueExecID, s.account, s.strategy, s.instrument, s.side, s.book, e.busts, e.qty, x.Px,
+	res, err := tx.Exec(ctx, insertExecution, ids.exec, x.Order, x.VenueExecID, s.account, s.strategy, s.instrument, s.side, s.book, e.busts, e.qty, x.Px,
 		e.notional, e.realised, e.fee, s.ins.Settle, x.Liquidity, date, x.TS)
 	if err != nil {
 		return Booking{}, err
@@ -182,18 +184,17 @@ func (d *Desk) write(ctx context.Context, tx *engine.Tx, x Execution, s state, e
 	}
 	legs, err := d.legs(s, e)
 	if err != nil || len(legs) == 0 {
-		return Booking{ExecID: execID}, err
+		return Booking{ExecID: ids.exec}, err
 	}
-	txn := d.ids.Next()
-	if _, err := tx.Exec(ctx, insertTxn, txn, s.account, execID, s.instrument, date, x.TS); err != nil {
+	if _, err := tx.Exec(ctx, insertTxn, ids.txn, s.account, ids.exec, s.instrument, date, x.TS); err != nil {
 		return Booking{}, err
 	}
 	for line, l := range legs {
-		if _, err := tx.Exec(ctx, insertTransfer, txn, line+1, l.debit, l.credit, l.ccy, l.amount); err != nil {
+		if _, err := tx.Exec(ctx, insertTransfer, ids.txn, line+1, l.debit, l.credit, l.ccy, l.amount); err != nil {
 			return Booking{}, err
 		}
 	}
-	return Booking{ExecID: execID}, nil
+	return Booking{ExecID: ids.exec}, nil
 }
 
 // leg moves an amount from the credited account to the debited one.

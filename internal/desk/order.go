@@ -56,8 +56,9 @@ func (d *Desk) Place(ctx context.Context, o Order) (Placement, error) {
 		return Placement{}, fmt.Errorf("desk: order on %s is off lot, tick or side; round quantity to %d and price to %d", i.Symbol, i.Lot, i.Tick)
 	}
 	var p Placement
+	id := d.ids.Next() // outside: a transaction that is begun again must not take another
 	err = d.update(ctx, "place", engine.ClassTrade, func(ctx context.Context, tx *engine.Tx) error {
-		p, err = d.place(ctx, tx, i, o)
+		p, err = d.place(ctx, tx, id, i, o)
 		return err
 	})
 	if err != nil {
@@ -66,7 +67,7 @@ func (d *Desk) Place(ctx context.Context, o Order) (Placement, error) {
 	return p, nil
 }
 
-func (d *Desk) place(ctx context.Context, tx *engine.Tx, i instrument, o Order) (Placement, error) {
+func (d *Desk) place(ctx context.Context, tx *engine.Tx, id int64, i instrument, o Order) (Placement, error) {
 	var p Placement
 	err := tx.QueryRow(ctx, findOrder, o.Account, o.ClientID).Scan(&p.OrderID)
 	if err == nil {
@@ -89,7 +90,7 @@ func (d *Desk) place(ctx context.Context, tx *engine.Tx, i instrument, o Order) 
 		p.Refused, status = veto, "vetoed"
 	}
 	if p.Refused == nil {
-		p.OrderID = d.ids.Next()
+		p.OrderID = id
 		kind, tif := "limit", "day"
 		if o.LimitPx == 0 {
 			kind, tif = "market", "ioc"

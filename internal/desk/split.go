@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/internal/desk/money"
 )
 
 const (
-	insertAction = `INSERT INTO corporate_actions (action_id, instrument_id, kind, ex_date, ratio_num, ratio_den, applied_ts) VALUES (?1, ?2, 'split', ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING`
-	findAction   = `SELECT action_id FROM corporate_actions WHERE instrument_id = ?1 AND kind = 'split' AND ex_date = ?2`
+	insertAction = `INSERT INTO corporate_actions (action_id, instrument_id, kind, ex_date, ratio_num, ratio_den, applied_ts) VALUES (?1, ?2, 'split', ?3, ?4, ?5, ?6) ON CONFLICT (instrument_id, kind, ex_date) DO NOTHING`
 	openQty      = `SELECT account_id, strategy_id, book, qty FROM positions WHERE instrument_id = ?1 AND qty <> 0`
 	insertAdjust = `INSERT INTO position_adjustments (adjustment_id, account_id, instrument_id, strategy_id, book, kind, qty_delta, cost_delta, action_id, idem_key, ts_event)
  VALUES (?1, ?2, ?3, ?4, ?5, 'split', ?6, 0, ?7, ?8, ?9) ON CONFLICT (idem_key) DO NOTHING`
@@ -33,6 +33,7 @@ func (d *Desk) Split(ctx context.Context, instrument int64, exDate int, num, den
 	if num <= 0 || den <= 0 {
 		return fmt.Errorf("desk: a split of %d for %d; both must be positive", num, den)
 	}
+	action := d.ids.Next()
 	return d.update(ctx, "split", engine.ClassNormal, func(ctx context.Context, tx *engine.Tx) error {
 		for account := range d.ref.accounts {
 			var open int64
@@ -43,18 +44,15 @@ func (d *Desk) Split(ctx context.Context, instrument int64, exDate int, num, den
 				return fmt.Errorf("desk: account %d has %d open orders in %s; cancel them before the split", account, open, i.Symbol)
 			}
 		}
-		action := d.ids.Next()
 		res, err := tx.Exec(ctx, insertAction, action, instrument, exDate, num, den, ts)
 		if err != nil {
 			return err
 		}
 		if res.RowsAffected == 0 {
-			if err := tx.QueryRow(ctx, findAction, instrument, exDate).Scan(&action); err != nil {
-				return err
-			}
+			return nil // applied before, positions and all
 		}
 		return d.adjust(ctx, tx, instrument, action, num, den, ts)
-	})
+	}, engine.HoldFor(5*time.Second))
 }
 
 func (d *Desk) adjust(ctx context.Context, tx *engine.Tx, instrument, action, num, den, ts int64) error {
