@@ -202,6 +202,8 @@ func kindOf(e *sqlite.Error) error {
 		return ErrSQL
 	case e.Class == sqlite.SQL && strings.HasSuffix(e.Msg, "pattern too complex"):
 		return ErrTooBig
+	case e.Class == sqlite.SQL && strings.HasSuffix(e.Msg, "cannot VACUUM from within a transaction"):
+		return ErrForbidden
 	}
 	if kind := kinds[e.Class]; kind != nil {
 		return kind

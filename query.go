@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/sqlite"
@@ -36,6 +38,9 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 	ctx, cancel := opts.bound(ctx)
 	defer cancel()
 	st := db.statement(sql, "writer", opts)
+	if err := alone(st.Query); err != nil {
+		return Result{}, db.record(ctx, &st, noResult, err)
+	}
 	var res lane.Result
 	rep, err := db.lanes.Do(ctx, opts.job(db), func(tx *lane.Tx) error {
 		var err error
@@ -71,6 +76,9 @@ func (db *DB) Query(ctx context.Context, sql string, args ...any) (*Rows, error)
 }
 
 func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions, st *trace.Statement) (*Rows, error) {
+	if err := alone(st.Query); err != nil {
+		return nil, err
+	}
 	rd, err := db.lanes.Read(ctx, lane.ReadOptions{Class: opts.class, Name: opts.name})
 	if err != nil {
 		return nil, err
@@ -103,6 +111,17 @@ func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) *Row {
 	rows, err := db.Query(ctx, sql, args...)
 	return &Row{rows: rows, err: err}
+}
+
+// alone refuses savepoints outside a transaction. SQLite takes SAVEPOINT for a statement that only reads, so it would run
+// on a reader, open a transaction there, and leave it to the next callers with an old snapshot.
+func alone(q *trace.Query) error {
+	end := strings.IndexFunc(q.Text, func(r rune) bool { return !unicode.IsLetter(r) })
+	switch strings.ToUpper(q.Text[:max(0, end)]) {
+	case "SAVEPOINT", "RELEASE":
+		return &sqlite.Error{Class: sqlite.Auth, Op: "prepare", Msg: "a savepoint outside a transaction is refused; use it inside an Update"}
+	}
+	return nil
 }
 
 // splitArgs tells options from arguments and makes the arguments plain, on the caller's goroutine: no foreign code may

@@ -438,7 +438,11 @@ func TestNestedSavepoints(t *testing.T) {
 		t.Errorf("balances %d and %d, want 1 and 1000", a, b)
 	}
 	for _, sql := range []string{"RELEASE _tg_job", "ROLLBACK TO _tg_job", "SAVEPOINT _TG_JOB"} {
-		_, err := db.Exec(t.Context(), sql)
+		err := db.Update(t.Context(), func(ctx context.Context, tx *engine.Tx) error {
+			_, err := tx.Exec(ctx, sql)
+			return err
+		})
 		wantOnly(t, err, engine.ErrForbidden)
+		wantText(t, err, "another name")
 	}
 }
