@@ -140,7 +140,7 @@ func (s *Store) lookOnly(ctx context.Context, h header, hadWAL bool) error {
 		if canCreateBeside(s.path) {
 			s.track.mapped, s.tidy = true, true
 		} else {
-			s.loc.Immutable = true
+			s.fixed = true
 		}
 	}
 	c, err := s.open(ctx, Maintenance, true)

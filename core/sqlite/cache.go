@@ -12,18 +12,25 @@ type stmtKey struct {
 	guard Guard
 }
 
+// cacheSlot is a statement's place in the cache.
+type cacheSlot struct {
+	key        stmtKey
+	prev, next *Stmt
+	cached     bool
+}
+
 // stmtCache keeps the most recently used statements of a connection compiled.
 type stmtCache struct {
 	max   int
 	byKey map[stmtKey]*Stmt
-	ring  Stmt // sentinel of the list; ring.next is the most recently used
+	ring  Stmt // sentinel of the list; its next is the most recently used
 }
 
 func newStmtCache(max int) stmtCache { return stmtCache{max: max, byKey: make(map[stmtKey]*Stmt, max)} }
 
 func (c *stmtCache) init() {
-	if c.ring.next == nil {
-		c.ring.next, c.ring.prev = &c.ring, &c.ring
+	if c.ring.slot.next == nil {
+		c.ring.slot.next, c.ring.slot.prev = &c.ring, &c.ring
 	}
 }
 
@@ -32,19 +39,21 @@ func (c *stmtCache) get(key stmtKey) *Stmt {
 	if s == nil {
 		return nil
 	}
-	if c.ring.next != s {
+	if c.ring.slot.next != s {
 		c.unlink(s)
 		c.push(s)
 	}
 	return s
 }
 
-func (c *stmtCache) unlink(s *Stmt) { s.prev.next, s.next.prev = s.next, s.prev }
+func (c *stmtCache) unlink(s *Stmt) {
+	s.slot.prev.slot.next, s.slot.next.slot.prev = s.slot.next, s.slot.prev
+}
 
 func (c *stmtCache) push(s *Stmt) {
 	c.init()
-	s.prev, s.next = &c.ring, c.ring.next
-	s.prev.next, s.next.prev = s, s
+	s.slot.prev, s.slot.next = &c.ring, c.ring.slot.next
+	s.slot.prev.slot.next, s.slot.next.slot.prev = s, s
 }
 
 // put adds s and makes room by finalising what was not used for longest and is not in use now.
@@ -52,8 +61,8 @@ func (c *stmtCache) put(s *Stmt) {
 	if c.max <= 0 {
 		return
 	}
-	for old := c.ring.prev; len(c.byKey) >= c.max && old != nil && old != &c.ring; {
-		prev := old.prev
+	for old := c.ring.slot.prev; len(c.byKey) >= c.max && old != nil && old != &c.ring; {
+		prev := old.slot.prev
 		if !old.inUse {
 			c.remove(old)
 			finalise(old.raw)
@@ -63,20 +72,20 @@ func (c *stmtCache) put(s *Stmt) {
 	if len(c.byKey) >= c.max {
 		return
 	}
-	s.cached = true
-	c.byKey[s.key] = s
+	s.slot.cached = true
+	c.byKey[s.slot.key] = s
 	c.push(s)
 }
 
 func (c *stmtCache) remove(s *Stmt) {
 	c.unlink(s)
-	delete(c.byKey, s.key)
-	s.cached = false
+	delete(c.byKey, s.slot.key)
+	s.slot.cached = false
 }
 
 func (c *stmtCache) clear() {
 	clear(c.byKey)
-	c.ring.next, c.ring.prev = nil, nil
+	c.ring.slot.next, c.ring.slot.prev = nil, nil
 }
 
 // Prepare returns the compiled statement for sql, which must hold exactly one statement; blanks, comments and semicolons around it are
@@ -109,7 +118,7 @@ func (c *Conn) Prepare(sql string) (*Stmt, error) {
 		s.Release()
 		return nil, &Error{Class: Misuse, Op: "prepare", Msg: "one statement at a time: run several one after the other, in one Update where they belong together"}
 	}
-	s.key = key
+	s.slot.key = key
 	if c.stmts.byKey[key] == nil {
 		if err := c.keep(s); err != nil {
 			return nil, err
@@ -140,7 +149,7 @@ func (c *Conn) prepareRaw(sql string) (s *Stmt, tail string, err error) {
 	if strings.IndexByte(sql, 0) >= 0 {
 		return nil, "", &Error{Class: Args, Op: "prepare", Msg: "the SQL text holds a NUL byte"}
 	}
-	c.guard.seen = 0
+	c.guard.seen, c.guard.denied = 0, nil
 	raw, tail, err := c.raw.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
 	if err != nil {
 		return nil, "", c.wrap("prepare", err)

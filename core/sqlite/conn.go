@@ -363,14 +363,14 @@ func (c *Conn) wrap(op string, err error) error {
 		return nil
 	}
 	e := driverError(op, err)
+	if d := c.guard.takeDenied(); d != nil && (e.Class == Auth || e.Class == SQL) {
+		// A refusal deep inside (a pragma run as a table-valued function) loses its code on the way up.
+		e.Class, e.Msg = Auth, d.message()
+	}
 	switch e.Class {
 	case Interrupt:
 		e.Cause = c.ctx.cause()
 		e.Msg = "interrupted"
-	case Auth:
-		if d := c.guard.takeDenied(); d != nil {
-			e.Msg = d.message()
-		}
 	case IO, Fsync, Full, CantOpen:
 		if e.Cause == nil {
 			e.Cause = c.vfs.last

@@ -59,8 +59,11 @@ func (s *Store) open(ctx context.Context, role Role, readOnly bool) (*Conn, erro
 		name: s.name + "-" + strconv.FormatUint(s.seq.Add(1), 10),
 		base: s.base, gate: g, track: s.track, io: &s.io, faults: s.opt.Faults,
 	}
-	if s.track != nil {
-		g.after = func() { s.track.forget(v) }
+	g.after = func() {
+		vfs.Unregister(v.name)
+		if s.track != nil {
+			s.track.forget(v)
+		}
 	}
 	c := &Conn{store: s, role: role, vfs: v, gate: g, ctx: &connContext{gate: g, parent: ctx}, stmts: newStmtCache(s.opt.StatementCache)}
 	s.mu.Lock()

@@ -192,6 +192,9 @@ func driverError(op string, err error) *Error {
 }
 
 func remedyOf(e *Error) string {
+	if e.Code == int(sqlite3.READONLY_ROLLBACK) {
+		return "another program crashed in a transaction on it: open it once with that program, or adopt it"
+	}
 	switch e.Class {
 	case Full:
 		return "free space on the volume, then try again"

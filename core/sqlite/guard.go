@@ -60,7 +60,7 @@ func readPragma(name string) (allowed, argument bool) {
 	case "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "foreign_key_check",
 		"integrity_check", "quick_check":
 		return true, true
-	case "user_version", "application_id", "schema_version", "data_version", "page_count", "page_size", "freelist_count", "encoding",
+	case "user_version", "application_id", "schema_version", "data_version" /* FTS5 asks for it */, "page_count", "page_size", "freelist_count", "encoding",
 		"compile_options", "function_list", "collation_list", "database_list", "module_list", "pragma_list", "journal_mode",
 		"auto_vacuum", "foreign_keys", "synchronous":
 		return true, false

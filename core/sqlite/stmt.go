@@ -9,18 +9,15 @@ type Stmt struct {
 	conn   *Conn
 	raw    *sqlite3.Stmt
 	sql    string
-	key    stmtKey
+	slot   cacheSlot
 	class  *Class
-	gen    uint64 // Store.SchemaGen when class was learned
-	names  []string
-	prev   *Stmt
-	next   *Stmt
+	gen    uint64   // Store.SchemaGen when class was learned
+	names  []string // of the parameters, once they were asked for
 	params int32
 	cols   int32
 	heavy  bool // large values are bound
+	inUse  bool // between Prepare and Release
 	seen   seenBits
-	inUse  bool
-	cached bool
 	state  stmtState
 }
 
@@ -218,7 +215,7 @@ func (s *Stmt) Release() {
 		return
 	}
 	s.inUse = false
-	if s.cached && s.state == stmtReset && !s.heavy {
+	if s.slot.cached && s.state == stmtReset && !s.heavy {
 		return
 	}
 	c := s.conn
@@ -230,7 +227,7 @@ func (s *Stmt) Release() {
 	if s.state != stmtReset {
 		s.reset()
 	}
-	if !s.cached {
+	if !s.slot.cached {
 		finalise(s.raw)
 		return
 	}

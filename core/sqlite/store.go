@@ -95,6 +95,7 @@ type Store struct {
 	gen   atomic.Uint64
 	io    ioCounters
 	seq   atomic.Uint64
+	fixed bool // open as immutable: nobody can change the file
 	tidy  bool // remove the -wal and -shm that looking at a foreign database made
 
 	mu     sync.Mutex
@@ -115,7 +116,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err := opt.validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{loc: loc, opt: opt, name: "tidegate-" + rand.Text(), live: map[*Conn]struct{}{}}
+	s := &Store{loc: loc, opt: opt, fixed: loc.Immutable, name: "tidegate-" + rand.Text(), live: map[*Conn]struct{}{}}
 	if loc.Memory {
 		s.base = vfs.Find("mvcc")
 		s.path = "/" + s.name
@@ -279,7 +280,7 @@ func (s *Store) uri(vfsName string, readOnly bool) string {
 	if readOnly {
 		q.Set("mode", "ro")
 	}
-	if s.loc.Immutable {
+	if s.fixed {
 		q.Set("immutable", "1")
 	}
 	path := filepath.ToSlash(s.path)

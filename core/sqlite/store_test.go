@@ -162,6 +162,35 @@ func TestForeignIsLeftAlone(t *testing.T) {
 	}
 }
 
+// TestForeignWithHotJournal: rolling back somebody else's crashed transaction would change the file.
+func TestForeignWithHotJournal(t *testing.T) {
+	t.Parallel()
+	src := foreign(t)
+	raw, err := driver.Open("file:" + src)
+	must(t, err)
+	defer raw.Close()
+	must(t, raw.Exec(`PRAGMA cache_size=-20; BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1000)
+		INSERT INTO t SELECT randomblob(500) FROM n`))
+	path := filepath.Join(t.TempDir(), "crashed.db")
+	for _, suffix := range []string{"", "-journal"} {
+		data, err := os.ReadFile(src + suffix)
+		must(t, err)
+		must(t, os.WriteFile(path+suffix, data, 0o600))
+	}
+	before := files(t, path)
+	_, err = tryOpen(sqlite.Location{Path: path})
+	wantClass(t, err, sqlite.ReadOnly)
+	if !strings.Contains(err.Error(), "adopt") {
+		t.Fatalf("%v names no remedy", err)
+	}
+	if after := files(t, path); len(after) != len(before) || after["crashed.db"] != before["crashed.db"] {
+		t.Fatal("the files changed")
+	}
+	s := openAt(t, path, func(o *sqlite.Options) { o.Adopt = true })
+	w := connect(t, s, sqlite.Writer)
+	wantInt(t, w, "SELECT count(*) FROM t", 2)
+}
+
 func keys(m map[string]string) (names []string) {
 	for k := range m {
 		names = append(names, k)
