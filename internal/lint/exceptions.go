@@ -2,5 +2,7 @@ package lint
 
 // Exceptions lists what may break a rule, and why.
 func Exceptions() []Exception {
-	return []Exception{}
+	return []Exception{
+		{"testname", "core/sqlite/traps_test.go", "", "one test for each trap of this build of SQLite; they belong to the package as a whole"},
+	}
 }

@@ -218,6 +218,7 @@ func F() string { return months[0] }
 `),
 		"core/lane/lane_test.go":           with("lane_test", "var update = flag()\n\nfunc flag() bool { return false }\n"),
 		"core/lane/lane_linux_test.go":     source("lane_test"),
+		"core/lane/samples_test.go":        source("lane_test"),
 		"core/lane/f_test.go":              with("lane_test", "func f() []int {\n\treturn []int{\n"+lines(90, "\t\t1,")+"\t}\n}\n"),
 		"core/lane/export_test.go":         source("lane"),
 		"core/sqlite/conn.go":              source("sqlite", "github.com/ncruces/go-sqlite3", "golang.org/x/sys/unix"),

@@ -30,14 +30,14 @@ func checkNames(t *Tree, r report) {
 }
 
 // checkTestNames wants a test to be named after what it tests: conn_test.go and conn_limits_test.go beside conn.go, fence_test.go where the
-// package declares Fence. A test of the package as a whole has the package's name; example_*, export_test.go and benchmarks of the package
-// are named by what they are.
+// package declares Fence, closures_test.go where the package's comment speaks of closures. A test of the package as a whole has the
+// package's name; examples, exports for tests, benchmarks and model tests are named by what they are.
 func checkTestNames(t *Tree, r report) {
 	for dir, files := range t.packages {
 		if !slices.ContainsFunc(files, func(f *file) bool { return !f.isTest() }) {
 			continue // a folder of tests alone
 		}
-		sources := []string{"export", "example", "bench", "main", path.Base(dir)}
+		sources := []string{"export", "example", "bench", "main", "model", path.Base(dir)}
 		if dir == "." {
 			sources = append(sources, "engine")
 		}
@@ -55,12 +55,19 @@ func checkTestNames(t *Tree, r report) {
 	}
 }
 
-// declared returns the names of the functions, methods and types of a file in lower case.
+// declared returns the names of the functions, methods and types of a file, and the words of its package comment, in lower case.
 func declared(f *file) []string {
 	if f.err != nil {
 		return nil
 	}
 	var found []string
+	if f.ast.Doc != nil {
+		for _, w := range strings.FieldsFunc(strings.ToLower(f.ast.Doc.Text()), func(r rune) bool { return r < 'a' || r > 'z' }) {
+			if len(w) > 3 {
+				found = append(found, w, w+"s")
+			}
+		}
+	}
 	for _, d := range f.ast.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
