@@ -53,38 +53,44 @@ func isRecord(t reflect.Type) bool { return t.Kind() == reflect.Struct && t != t
 func assign(dest any, v *sqlite.Value) string {
 	switch d := dest.(type) {
 	case *int64:
-		if v.Type == sqlite.Integer {
+		if d != nil && v.Type == sqlite.Integer {
 			*d = v.Int
 			return ""
 		}
 	case *int:
-		if v.Type == sqlite.Integer && int64(int(v.Int)) == v.Int {
+		if d != nil && v.Type == sqlite.Integer && int64(int(v.Int)) == v.Int {
 			*d = int(v.Int)
 			return ""
 		}
 	case *float64:
-		if v.Type == sqlite.Float {
+		if d != nil && v.Type == sqlite.Float {
 			*d = v.Float
 			return ""
 		}
 	case *string:
-		if v.Type == sqlite.Text {
+		if d != nil && v.Type == sqlite.Text {
 			*d = string(v.Bytes)
 			return ""
 		}
 	case *[]byte:
-		switch v.Type {
-		case sqlite.Null:
+		switch {
+		case d == nil:
+		case v.Type == sqlite.Null:
 			*d = nil
 			return ""
-		case sqlite.Text, sqlite.Blob:
+		case v.Type == sqlite.Text, v.Type == sqlite.Blob:
 			*d = append([]byte{}, v.Bytes...)
 			return ""
 		}
 	case *any:
-		*d = v.Any()
-		return ""
+		if d != nil {
+			*d = v.Any()
+			return ""
+		}
 	case sql.Scanner:
+		if p := reflect.ValueOf(d); p.Kind() == reflect.Pointer && p.IsNil() {
+			break
+		}
 		if err := d.Scan(scannable(dest, v)); err != nil {
 			return "its Scan method refused " + v.Type.String()
 		}
@@ -152,7 +158,7 @@ func set(to reflect.Value, v *sqlite.Value) string {
 		}
 	case reflect.Float32, reflect.Float64:
 		var f float64
-		if f, ok = toFloat(v); ok {
+		if f, ok = toFloat(v); ok && (t.Kind() == reflect.Float64 || float64(float32(f)) == f) {
 			to.SetFloat(f)
 			return ""
 		}
@@ -202,12 +208,46 @@ func toFloat(v *sqlite.Value) (float64, bool) {
 		return v.Float, true
 	case sqlite.Integer:
 		f := float64(v.Int)
-		return f, int64(f) == v.Int
+		return f, f < 1<<63 && int64(f) == v.Int
 	case sqlite.Text:
-		f, err := strconv.ParseFloat(string(v.Bytes), 64)
-		return f, err == nil
+		s := string(v.Bytes)
+		f, err := strconv.ParseFloat(s, 64)
+		return f, err == nil && sameDecimal(s, strconv.FormatFloat(f, 'e', -1, 64))
 	}
 	return 0, false
+}
+
+// sameDecimal reports whether two decimal numbers are the same. Prices are stored as text because a float keeps sixteen
+// digits or so: one that has more must not lose them quietly.
+func sameDecimal(a, b string) bool {
+	x, xExp, xOK := significant(a)
+	y, yExp, yOK := significant(b)
+	return xOK && yOK && x == y && xExp == yExp
+}
+
+// significant returns the digits of a decimal number without zeros around them and where its point is, counted from the
+// first of them. The sign is left out: parsing does not change it.
+func significant(s string) (digits string, exp int, ok bool) {
+	mantissa, power, _ := strings.Cut(strings.ToLower(strings.TrimLeft(s, "+-")), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits = whole + fraction
+	if strings.Trim(digits, "0123456789") != "" {
+		return "", 0, false // hexadecimal, infinity and the like
+	}
+	exp = len(whole)
+	if power != "" {
+		n, err := strconv.Atoi(power)
+		if err != nil {
+			return "", 0, false
+		}
+		exp += n
+	}
+	trimmed := strings.TrimLeft(digits, "0")
+	exp -= len(digits) - len(trimmed)
+	if trimmed = strings.TrimRight(trimmed, "0"); trimmed == "" {
+		exp = 0
+	}
+	return trimmed, exp, true
 }
 
 func toText(v *sqlite.Value) string {
@@ -295,11 +335,16 @@ func planFor(t reflect.Type, columns []string) (*structPlan, error) {
 		}
 	}
 	p := &structPlan{t: t}
+	filled := map[string]bool{}
 	for _, c := range columns {
 		idx, ok := byName[strings.ToLower(c)]
 		if !ok {
 			return nil, argErrorf("Scan: %s has no field for column %q: add one, tag one with `db:%q`, or select fewer columns", t, c, c)
 		}
+		if filled[strings.ToLower(c)] {
+			return nil, argErrorf("Scan: two columns are named %q and %s has one field for them: give one another name with AS", c, t)
+		}
+		filled[strings.ToLower(c)] = true
 		p.fields = append(p.fields, idx)
 	}
 	return p, nil
