@@ -10,9 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	oteltrace "go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -206,5 +209,45 @@ func TestEngineSpans(t *testing.T) {
 	}
 	if failed != 1 {
 		t.Errorf("%d failed inserts with error type constraint, want 1", failed)
+	}
+}
+
+// BenchmarkTracedQuery is a point read on the engine, as seen by tracing: off, below a parent that is not sampled, and exported in full.
+func BenchmarkTracedQuery(b *testing.B) {
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(tracetest.NewNoopExporter()), sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())))
+	defer provider.Shutdown(context.Background())
+	under := func(sampled bool) context.Context {
+		return oteltrace.ContextWithSpanContext(b.Context(), oteltrace.NewSpanContext(oteltrace.SpanContextConfig{
+			TraceID: oteltrace.TraceID{1}, SpanID: oteltrace.SpanID{1}, TraceFlags: oteltrace.TraceFlags(0).WithSampled(sampled),
+		}))
+	}
+	for _, c := range []struct {
+		name     string
+		provider oteltrace.TracerProvider
+		ctx      context.Context
+	}{
+		{"off", noop.NewTracerProvider(), b.Context()},
+		{"unsampled", provider, under(false)},
+		{"exported", provider, under(true)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			cfg := engine.DefaultConfig("sqlite://")
+			cfg.TracerProvider = c.provider
+			db, err := engine.Open(c.ctx, cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			if _, _, err := execute(c.ctx, db, []string{"CREATE TABLE t (id INTEGER PRIMARY KEY, a)", "INSERT INTO t VALUES (1, 2)"}, nil, time.Second); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				var a int64
+				if err := db.QueryRow(c.ctx, "SELECT a FROM t WHERE id = ?", 1).Scan(&a); err != nil || a != 2 {
+					b.Fatal(a, err)
+				}
+			}
+		})
 	}
 }
