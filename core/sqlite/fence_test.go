@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/faultfs"
 )
 
 // stall is a registered function that blocks once it is armed.
@@ -241,4 +242,65 @@ func (b *blockingFaults) Before(op sqlite.Op) error {
 		<-b.release
 	}
 	return nil
+}
+
+// TestFenceAnywhere fences a writer at full speed, at every point of its life: in a file call, between two, in the commit, idle.
+func TestFenceAnywhere(t *testing.T) {
+	t.Parallel()
+	runs := 60
+	if testing.Short() {
+		runs = 20
+	}
+	for n := 1; n <= runs; n++ {
+		plan := &faultfs.Plan{}
+		s := open(t, func(o *sqlite.Options) {
+			o.Faults = plan
+			o.CacheKiB[sqlite.Writer] = 32
+		})
+		first := mustConnect(t, s, sqlite.Writer)
+		must(t, run(first, "CREATE TABLE t(id INTEGER PRIMARY KEY, who TEXT, n INT, pad TEXT)"))
+		must(t, run(first, "CREATE INDEX t_n ON t(n, who)"))
+		reached := make(chan struct{}, 1)
+		plan.Add(faultfs.Rule{Kind: []sqlite.OpKind{sqlite.OpWrite, sqlite.OpShm, sqlite.OpSync}[n%3], Nth: n, Then: func(sqlite.Op) { reached <- struct{}{} }})
+		var acknowledged int64
+		done := make(chan error)
+		go func() {
+			for {
+				err := first.Exec("BEGIN IMMEDIATE")
+				if err == nil {
+					err = fill(first, "kept", 1, 60)
+				}
+				if err == nil {
+					err = first.Exec("COMMIT")
+				}
+				if err != nil {
+					done <- err
+					return
+				}
+				acknowledged += 60
+			}
+		}()
+		<-reached
+		for {
+			err := first.Fence()
+			if err == nil {
+				break
+			}
+			wantClass(t, err, sqlite.Busy)
+		}
+		second := mustConnect(t, s, sqlite.Writer)
+		must(t, fill(second, "next", 1, 100))
+		wantClass(t, <-done, sqlite.Fenced)
+		must(t, fill(second, "next", 101, 100))
+		if text, err := second.QueryText("PRAGMA integrity_check"); err != nil || text != "ok" {
+			t.Fatalf("run %d: %s %v", n, text, err)
+		}
+		kept, err := second.QueryInt("SELECT count(*) FROM t WHERE who = 'kept'")
+		must(t, err)
+		if kept != acknowledged && kept != acknowledged+60 {
+			t.Fatalf("run %d: %d rows, %d acknowledged", n, kept, acknowledged)
+		}
+		wantInt(t, second, "SELECT count(*) FROM t WHERE who = 'next'", 200)
+		must(t, second.Close())
+	}
 }
