@@ -38,17 +38,17 @@ func (s *shift) now() int64 { return int64(time.Since(s.epoch)) }
 
 // run serves the queue until it is closed and empty, or the shift is abandoned.
 func (s *shift) run() {
-	defer s.w.leave(s)
 	for {
 		j := s.w.q.take(nil)
 		if j == nil {
 			if !s.rest() {
+				s.w.leave(s)
 				return
 			}
 			continue
 		}
 		if !s.serve(j) {
-			return
+			return // abandoned: connection, group and place belong to whoever did it
 		}
 	}
 }

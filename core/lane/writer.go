@@ -52,17 +52,12 @@ func (w *writer) hire(s *shift) {
 	go s.run()
 }
 
-// leave is called by a shift that ends. An abandoned one was counted off by whoever abandoned it.
+// leave is called by a shift that ends because there is no more work.
 func (w *writer) leave(s *shift) {
-	select {
-	case <-s.gone:
-		return
-	default:
-	}
-	if s.conn != nil {
+	if !s.broken() {
 		s.truncate()
-		s.conn.Close()
 	}
+	s.drop()
 	w.wg.Done()
 }
 
