@@ -217,10 +217,10 @@ func parseBars(r io.Reader, l market.Listing) ([]market.Event, error) {
 			return nil, fmt.Errorf("line %d: volume: %w", n, err)
 		}
 		end := at.Add(time.Minute)
-		half := l.Tick / 2
+		bid := bar.Close - bar.Close%l.Tick // a few closes lie between ticks
 		out = append(out,
 			market.Event{Kind: market.BarEvent, Instrument: l.ID, TS: at.UnixNano(), Bar: bar},
-			b.quote(end.UnixNano(), market.Quote{Bid: bar.Close - half, Ask: bar.Close + half, BidQty: l.Lot, AskQty: l.Lot}))
+			b.quote(end.UnixNano(), market.Quote{Bid: bid, Ask: bid + l.Tick, BidQty: l.Lot, AskQty: l.Lot}))
 	}
 }
 

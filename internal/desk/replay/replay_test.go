@@ -131,8 +131,8 @@ func TestSharedRecordings(t *testing.T) {
 				r.Listing.Symbol == "EUR/USD" && e.Kind == market.QuoteEvent {
 				n++
 			}
-			if e.Kind == market.QuoteEvent && e.Quote.Bid > e.Quote.Ask {
-				t.Fatalf("%s: crossed quote %+v", r.Listing.Symbol, e.Quote)
+			if e.Kind == market.QuoteEvent && (e.Quote.Bid > e.Quote.Ask || e.Quote.Bid%r.Listing.Tick != 0 || e.Quote.Ask%r.Listing.Tick != 0) {
+				t.Fatalf("%s: crossed or off the tick: %+v", r.Listing.Symbol, e.Quote)
 			}
 		}
 		if n != want[r.Listing.Symbol] {
