@@ -28,7 +28,7 @@ type verb struct {
 
 // verbs lists them in the order in which help shows them.
 func verbs() []verb {
-	return []verb{queryVerb, execVerb, healthVerb, versionVerb}
+	return []verb{demoVerb, queryVerb, execVerb, healthVerb, versionVerb}
 }
 
 // run picks the verb, with tracing around it, and returns the exit code.
