@@ -86,6 +86,14 @@ func (c *Cursor) Next(ctx context.Context) (bool, error) {
 	return false, err
 }
 
+// begun looks at the columns again when the first row is there: a change of the schema may have recompiled the statement,
+// and SELECT * has other columns then than when it was prepared.
+func (c *Cursor) begun() {
+	if c.rows == 0 {
+		c.columns = c.stmt.Class().Columns
+	}
+}
+
 func (c *Cursor) nextTx(ctx context.Context) (bool, error) {
 	t := c.tx
 	if err := t.enter(); err != nil {
@@ -101,6 +109,7 @@ func (c *Cursor) nextTx(ctx context.Context) (bool, error) {
 		return false, t.exit(t.failed(ctx, c.stmt.Class(), err))
 	}
 	if row {
+		c.begun()
 		if err = c.stmt.Row(&c.row); err != nil {
 			return false, t.exit(t.failed(ctx, c.stmt.Class(), err))
 		}

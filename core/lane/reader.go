@@ -24,11 +24,10 @@ type Reader struct {
 	class    Class
 	name     string
 	snapshot bool
+	queued   time.Duration
 
-	mu       sync.Mutex // held while the connection is in use
-	conn     *sqlite.Conn
-	gen      uint64
-	uses     int
+	mu sync.Mutex // held while the connection is in use
+	hold
 	open     map[*Cursor]struct{}
 	begun    bool
 	ended    error
@@ -37,7 +36,6 @@ type Reader struct {
 	since    atomic.Int64 // when its snapshot began, clock ns; 0: none yet
 	kick     sync.Mutex   // guards stepping, so that a late interruption cannot hit the connection's next user
 	stepping *sqlite.Conn // the connection while inside SQLite
-	queued   time.Duration
 }
 
 // Read takes a connection of the lane that serves the class.
@@ -118,7 +116,7 @@ func (r *Reader) Open(ctx context.Context, sql string, args []any) (*Cursor, err
 	}
 	if class.UsesConnState {
 		stmt.Release()
-		return nil, connState
+		return nil, connState()
 	}
 	if err := stmt.Bind(args); err != nil {
 		stmt.Release()
@@ -155,6 +153,7 @@ func (r *Reader) next(ctx context.Context, c *Cursor) (bool, error) {
 	}
 	row, err := c.stmt.Step()
 	if err == nil && row {
+		c.begun()
 		err = c.stmt.Row(&c.row)
 	}
 	if err != nil {

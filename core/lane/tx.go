@@ -157,7 +157,7 @@ func (t *Tx) prepare(sql string, args []any) (*sqlite.Stmt, error) {
 	}
 	if stmt.Class().UsesConnState && t.job.run != nil {
 		stmt.Release()
-		return nil, connState
+		return nil, connState()
 	}
 	if stmt.Class().EndsTx && !t.alone {
 		stmt.Release()
@@ -177,8 +177,10 @@ func (t *Tx) prepare(sql string, args []any) (*sqlite.Stmt, error) {
 }
 
 // connState refuses functions whose answer depends on what others did on the same connection.
-var connState = &sqlite.Error{Class: sqlite.Auth, Op: "prepare", Msg: "last_insert_rowid(), changes() and total_changes() have no meaning on a " +
-	"shared connection: use them inside one Update, or the Result of Exec, or RETURNING"}
+func connState() error {
+	return &sqlite.Error{Class: sqlite.Auth, Op: "prepare", Msg: "last_insert_rowid(), changes() and total_changes() have no meaning on a " +
+		"shared connection: use them inside one Update, or the Result of Exec, or RETURNING"}
+}
 
 // note keeps what the statement did, for the case that this transaction must move to a group of its own.
 func (t *Tx) note(class *sqlite.Class, sql string, args []any, res Result) {
@@ -271,6 +273,7 @@ func (t *Tx) open(ctx context.Context, sql string, args []any) (*Cursor, error) 
 	stmt.Release()
 	c.stmt, c.buffered = nil, true
 	c.result, err = t.exec(ctx, sql, args, func(s *sqlite.Stmt) error {
+		c.columns = s.Class().Columns // see Cursor.begun
 		var r sqlite.Row
 		if err := s.Row(&r); err != nil {
 			return err

@@ -110,8 +110,8 @@ func (g *guardState) note(action sqlite3.AuthorizerActionCode, arg4 string) {
 
 // refuse is the table of what SQL of users may not do, and what to use instead.
 func (g *guardState) refuse(action sqlite3.AuthorizerActionCode, arg3, arg4, schema, inner string) *denied {
-	if schema == "temp" && action != sqlite3.AUTH_READ {
-		// CREATE TABLE temp.x arrives as a plain CREATE TABLE.
+	if schema == "temp" && action != sqlite3.AUTH_READ && action != sqlite3.AUTH_UPDATE {
+		// CREATE TABLE temp.x arrives as a plain CREATE TABLE; ALTER TABLE … RENAME looks for what it must change in the temp schema, too.
 		return refuseTemp()
 	}
 	switch action {

@@ -97,6 +97,9 @@ func (s *Stmt) Step() (row bool, err error) {
 		if first {
 			// A schema change may have recompiled the statement: SELECT * then has other columns.
 			s.cols = int32(s.raw.ColumnCount())
+			if s.raw.Status(sqlite3.STMTSTATUS_REPREPARE, false) > 0 {
+				s.class = nil // it was learned from the program before
+			}
 		}
 		return true, nil
 	}
