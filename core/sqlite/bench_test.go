@@ -106,3 +106,23 @@ func BenchmarkInsert(b *testing.B) {
 	}
 	must(b, w.Exec("ROLLBACK"))
 }
+
+func BenchmarkConnect(b *testing.B) {
+	s := open(b)
+	connect(b, s, sqlite.Writer)
+	for b.Loop() {
+		c, err := s.Connect(b.Context(), sqlite.Reader)
+		must(b, err)
+		must(b, c.Close())
+	}
+}
+
+func BenchmarkHasMoved(b *testing.B) {
+	s := open(b)
+	connect(b, s, sqlite.Writer)
+	for b.Loop() {
+		if moved, what, err := s.HasMoved(); moved || err != nil {
+			b.Fatal(moved, what, err)
+		}
+	}
+}

@@ -241,6 +241,23 @@ func TestAdopt(t *testing.T) {
 	wantInt(t, w, "SELECT count(*) FROM t", 2)
 }
 
+// TestSettingsAreReadBack: a connection that would be less durable than promised is not handed out.
+func TestSettingsAreReadBack(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	w := mustConnect(t, s, sqlite.Writer)
+	must(t, run(w, "CREATE TABLE t(a)"))
+	must(t, w.Close())
+	raw, err := driver.Open("file:" + s.Location().Path)
+	must(t, err)
+	must(t, raw.Exec("PRAGMA journal_mode=DELETE"))
+	must(t, raw.Close())
+	_, err = s.Connect(context.Background(), sqlite.Writer)
+	wantClass(t, err, sqlite.Mismatch)
+	again := openAt(t, s.Location().Path) // opening puts it right
+	connect(t, again, sqlite.Writer)
+}
+
 func TestReadOnlyLocation(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "m.db")
