@@ -39,7 +39,7 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 	defer cancel()
 	st := db.statement(sql, "writer", opts)
 	if err := alone(st.Query); err != nil {
-		return Result{}, db.record(ctx, &st, noResult, err)
+		return Result{}, db.record(ctx, &st, lane.Result{}, err)
 	}
 	var res lane.Result
 	rep, err := db.lanes.Do(ctx, opts.job(db), func(tx *lane.Tx) error {

@@ -95,19 +95,17 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any) (*Rows, error) 
 		return nil, tx.ended()
 	}
 	tx.count++
-	lane := sqlite.Writer.String()
+	where := sqlite.Writer.String()
 	if tx.write == nil {
-		lane = laneOf(tx.opts.class)
+		where = laneOf(tx.opts.class)
 	}
-	st := tx.db.statement(sql, lane, tx.opts)
+	st := tx.db.statement(sql, where, tx.opts)
 	cur, err := tx.open(ctx, sql, plain)
 	if err != nil {
-		return nil, tx.db.record(ctx, &st, noResult, err)
+		return nil, tx.db.record(ctx, &st, lane.Result{}, err)
 	}
 	return &Rows{db: tx.db, ctx: ctx, cur: cur, tx: tx, st: st}, nil
 }
-
-var noResult lane.Result
 
 func (tx *Tx) open(ctx context.Context, sql string, args []any) (*lane.Cursor, error) {
 	if tx.write != nil {

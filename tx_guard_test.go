@@ -206,7 +206,7 @@ func TestLeaseExpires(t *testing.T) {
 	if engine.Retryable(err) {
 		t.Error("an expired lease is called retryable, and would expire again")
 	}
-	if n := db.Stats().Writer.Expired; n != 1 {
+	if n := db.Stats().Writer.Limits.Expired; n != 1 {
 		t.Errorf("%d leases expired by the statistics", n)
 	}
 }

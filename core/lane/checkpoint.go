@@ -16,11 +16,11 @@ func (s *shift) checkpoint() {
 		return
 	}
 	frames := s.conn.WALFrames()
-	s.w.stats.walFrames.Store(int64(frames))
-	tried := int(s.w.stats.tried.Load())
+	s.w.stats.wal.frames.Store(int64(frames))
+	tried := int(s.w.stats.wal.tried.Load())
 	if frames < tried {
 		tried = 0 // the WAL was reset
-		s.w.stats.tried.Store(0)
+		s.w.stats.wal.tried.Store(0)
 	}
 	if frames-tried < s.w.wal.CheckpointFrames {
 		return
@@ -34,8 +34,8 @@ func (s *shift) checkpoint() {
 	}
 	began := time.Now()
 	log, done, busy, err := s.conn.Checkpoint(mode)
-	s.w.stats.checkpoints.Add(1)
-	s.w.stats.checkpointTime.Add(int64(time.Since(began)))
+	s.w.stats.wal.checkpoints.Add(1)
+	s.w.stats.wal.took.Add(int64(time.Since(began)))
 	if err != nil {
 		if s.broken() || fatal(sqlite.ClassOf(err)) {
 			s.discard(err)
@@ -43,10 +43,10 @@ func (s *shift) checkpoint() {
 		return
 	}
 	if busy || done < log {
-		s.w.stats.incomplete.Add(1)
+		s.w.stats.wal.incomplete.Add(1)
 	}
 	// After an incomplete one, wait for as many frames again: else every commit would try in vain.
-	s.w.stats.tried.Store(int64(frames))
+	s.w.stats.wal.tried.Store(int64(frames))
 	if done >= log {
 		s.w.lanes.resetPossible()
 	}
@@ -61,8 +61,8 @@ func (s *shift) truncate() {
 		s.discard(err)
 		return
 	}
-	s.w.stats.walFrames.Store(0)
-	s.w.stats.tried.Store(0)
+	s.w.stats.wal.frames.Store(0)
+	s.w.stats.wal.tried.Store(0)
 }
 
 // fatal reports whether an error leaves the connection in doubt.

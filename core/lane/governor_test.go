@@ -181,14 +181,14 @@ func TestMovedFile(t *testing.T) {
 		for time.Since(moved) < time.Second {
 			if err := r.exec(t.Context(), "INSERT INTO w (pad) VALUES (x'01')"); err == nil {
 				lastAck = time.Now()
-			} else if how == "replaced" && r.Stats().Writer.Moved == 0 {
+			} else if how == "replaced" && r.Stats().Writer.File.Moved == 0 {
 				t.Errorf("%s: %v", how, err)
 			}
-			if r.Stats().Writer.Moved > 0 && how == "replaced" {
+			if r.Stats().Writer.File.Moved > 0 && how == "replaced" {
 				break
 			}
 		}
-		if r.Stats().Writer.Moved == 0 {
+		if r.Stats().Writer.File.Moved == 0 {
 			t.Fatalf("%s: not noticed within a second", how)
 		}
 		if how == "renamed" {

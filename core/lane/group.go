@@ -59,7 +59,7 @@ func (s *shift) begin(full bool, first *job) error {
 		if k := sqlite.ClassOf(err); (k != sqlite.Busy && k != sqlite.BusySnapshot) || time.Now().After(deadline) || first.ctx.Err() != nil {
 			return err
 		}
-		s.w.stats.busy.Add(1)
+		s.w.stats.file.busy.Add(1)
 		// Full jitter: programs that collided once do not collide again in step.
 		time.Sleep(time.Duration(rand.Int64N(int64(min(64, 1<<min(try, 6)))*int64(time.Millisecond))) + 50*time.Microsecond)
 	}
@@ -75,7 +75,7 @@ func (s *shift) foreign() {
 		return // the next statement will meet the same trouble and report it
 	}
 	if v != s.seen && s.seen != 0 {
-		s.w.stats.foreign.Add(1)
+		s.w.stats.file.foreign.Add(1)
 		s.w.store.BumpSchema()
 	}
 	s.seen = v

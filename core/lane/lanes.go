@@ -121,5 +121,5 @@ func (w *writer) interrupt() {
 // walUsed is the part of the WAL that holds commits since its last reset, in bytes.
 func (w *writer) walUsed() int64 {
 	const frame = 4096 + 24
-	return w.stats.walFrames.Load() * frame
+	return w.stats.wal.frames.Load() * frame
 }

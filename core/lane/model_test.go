@@ -276,7 +276,7 @@ func (m *model) judge(jobs int) {
 		t.Logf("%-40s %6d", faultNames[f], m.count[f].Load())
 	}
 	t.Logf("acknowledged but missing %d, failed but present %d, wrong verdicts %d; not applied for another's fault %d, outcome unknown %d", missing, present, wrong, m.lost.Load(), m.unknown.Load())
-	t.Logf("commits %d, jobs per commit %.1f, replayed %d, isolated %d, interrupted %d, leases expired %d, fenced %d", st.Commits, float64(st.Jobs)/float64(st.Commits), st.Replayed, st.Isolated, st.Interrupted, st.Expired, st.Fenced)
+	t.Logf("commits %d, jobs per commit %.1f, replayed %d, isolated %d, interrupted %d, leases expired %d, fenced %d", st.Commits, float64(st.Jobs)/float64(st.Commits), st.Replayed, st.Isolated, st.Limits.Interrupted, st.Limits.Expired, st.Limits.Fenced)
 	if m.lost.Load() > int64(jobs)/50 {
 		t.Errorf("%d of %d jobs were lost for another's fault", m.lost.Load(), jobs)
 	}

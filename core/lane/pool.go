@@ -31,10 +31,15 @@ const memoryEvery = 32
 
 // parked is a connection that nobody uses.
 type parked struct {
-	uses  int
-	conn  *sqlite.Conn
-	gen   uint64
+	hold
 	since time.Time
+}
+
+// hold is a connection with what the pool must know when it comes back.
+type hold struct {
+	conn *sqlite.Conn
+	gen  uint64 // of the pool when it was opened
+	uses int
 }
 
 type connWait struct {
@@ -76,7 +81,7 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 	gen := p.gen
 	p.mu.Unlock()
 	if got != nil {
-		r.conn, r.gen, r.uses = got.conn, got.gen, got.uses
+		r.hold = got.hold
 		return nil
 	}
 	conn, err := p.lanes.store.Connect(ctx, p.role)
@@ -160,7 +165,7 @@ func (p *pool) checkin(r *Reader, sound bool) {
 	p.mu.Lock()
 	delete(p.active, r)
 	if sound && r.gen == p.gen && !p.closed {
-		p.park(&parked{conn: conn, gen: r.gen, uses: r.uses, since: p.lanes.clock.Now()})
+		p.park(&parked{hold: hold{conn, r.gen, r.uses}, since: p.lanes.clock.Now()})
 		p.mu.Unlock()
 		return
 	}

@@ -29,7 +29,7 @@ func (s *shift) ready() error {
 	}
 	s.conn, s.seen = conn, 0
 	s.checks.mark()
-	s.w.stats.reconnects.Add(1)
+	s.w.stats.file.reconnects.Add(1)
 	return nil
 }
 
@@ -44,7 +44,7 @@ func (s *shift) identify() error {
 	if !moved {
 		return nil
 	}
-	s.w.stats.moved.Add(1)
+	s.w.stats.file.moved.Add(1)
 	s.w.lanes.log.Error("the database was moved or replaced under the engine: reconnecting", "file", which)
 	s.conn.Fence() // closing it would checkpoint into, or unlink, files that may now be another database's
 	s.w.lanes.retire()

@@ -8,14 +8,24 @@ import (
 
 // writerStats are counters of the writer lane; all atomic.
 type writerStats struct {
-	commits, jobs, failed, refused             atomic.Uint64
-	expired, kicked, fenced, replayed          atomic.Uint64
-	isolated, busy, foreign, reconnects, moved atomic.Uint64
-	commitTime                                 atomic.Int64
-	checkpoints, incomplete                    atomic.Uint64
-	checkpointTime                             atomic.Int64
-	walFrames, tried                           atomic.Int64
-	sizes                                      [8]atomic.Uint64
+	commits, jobs, failed, refused atomic.Uint64
+	expired, kicked, fenced        atomic.Uint64
+	replayed, isolated             atomic.Uint64
+	commitTime                     atomic.Int64
+	sizes                          [8]atomic.Uint64
+	file                           fileStats
+	wal                            walCounters
+}
+
+// fileStats count what happens to the file from outside.
+type fileStats struct{ busy, foreign, reconnects, moved atomic.Uint64 }
+
+// walCounters are about the write-ahead log.
+type walCounters struct {
+	checkpoints, incomplete atomic.Uint64
+	took                    atomic.Int64
+	frames                  atomic.Int64 // up to the latest commit
+	tried                   atomic.Int64 // frames at the latest checkpoint
 }
 
 func (s *writerStats) committed(members int, took time.Duration) {
@@ -27,18 +37,33 @@ func (s *writerStats) committed(members int, took time.Duration) {
 
 // WriterStats is what the writer lane has done since Open.
 type WriterStats struct {
-	Jobs      uint64 // transactions committed
-	Commits   uint64 // groups that held at least one of them
-	Failed    uint64 // transactions rolled back by error, veto or limit
-	Refused   uint64 // turned away by the queue's timeout
-	Waiting   int    // in the queue now
-	GroupSize [8]uint64
+	Jobs    uint64 // transactions committed
+	Commits uint64 // groups that held at least one of them
+	Failed  uint64 // transactions rolled back by error, veto or limit
+	Refused uint64 // turned away by the queue's timeout
+	Waiting int    // in the queue now
 	// GroupSize counts the groups of 1, 2–3, 4–7, 8–15, 16–31, 32–63, 64–127 and 128 or more members.
-	Expired, Interrupted, Fenced uint64        // leases that ran out; statements interrupted; connections fenced
-	Replayed, Isolated           uint64        // jobs run again; jobs moved to a group of their own
-	Busy, Foreign                uint64        // waits for another program's lock; its commits noticed
-	Reconnects, Moved            uint64        // connections opened after the first; files found moved
-	CommitTime                   time.Duration // total
+	GroupSize  [8]uint64
+	CommitTime time.Duration // total
+	Replayed   uint64        // transactions run again after another's fault
+	Isolated   uint64        // transactions moved to a group of their own
+	Limits     LimitStats
+	File       FileStats
+}
+
+// LimitStats counts what was ended because it took too long.
+type LimitStats struct {
+	Expired     uint64 // leases that ran out
+	Interrupted uint64 // statements
+	Fenced      uint64 // connections taken from statements that did not stop
+}
+
+// FileStats counts what happened to the database file from outside.
+type FileStats struct {
+	Busy       uint64 // waits for another program's lock
+	Foreign    uint64 // commits of other programs that were noticed
+	Moved      uint64 // times the file was found renamed, replaced or unlinked
+	Reconnects uint64 // connections of the writer after the first
 }
 
 // PoolStats is the state of a lane of readers.
@@ -80,14 +105,14 @@ func (l *Lanes) Stats() Stats {
 	}
 	s := &w.stats
 	st.Writer = WriterStats{Jobs: s.jobs.Load(), Commits: s.commits.Load(), Failed: s.failed.Load(), Refused: s.refused.Load(),
-		Waiting: int(w.q.depthNow.Load()), Expired: s.expired.Load(), Interrupted: s.kicked.Load(), Fenced: s.fenced.Load(),
-		Replayed: s.replayed.Load(), Isolated: s.isolated.Load(), Busy: s.busy.Load(), Foreign: s.foreign.Load(),
-		Reconnects: s.reconnects.Load(), Moved: s.moved.Load(), CommitTime: time.Duration(s.commitTime.Load())}
+		Waiting: int(w.q.depthNow.Load()), CommitTime: time.Duration(s.commitTime.Load()), Replayed: s.replayed.Load(), Isolated: s.isolated.Load(),
+		Limits: LimitStats{Expired: s.expired.Load(), Interrupted: s.kicked.Load(), Fenced: s.fenced.Load()},
+		File:   FileStats{Busy: s.file.busy.Load(), Foreign: s.file.foreign.Load(), Moved: s.file.moved.Load(), Reconnects: s.file.reconnects.Load()}}
 	for i := range s.sizes {
 		st.Writer.GroupSize[i] = s.sizes[i].Load()
 	}
-	st.WAL = WALStats{Bytes: l.store.WALBytes(), Used: w.walUsed(), Checkpoints: s.checkpoints.Load(), Incomplete: s.incomplete.Load(),
-		Ended: l.ended.Load(), Time: time.Duration(s.checkpointTime.Load())}
+	st.WAL = WALStats{Bytes: l.store.WALBytes(), Used: w.walUsed(), Checkpoints: s.wal.checkpoints.Load(), Incomplete: s.wal.incomplete.Load(),
+		Ended: l.ended.Load(), Time: time.Duration(s.wal.took.Load())}
 	return st
 }
 

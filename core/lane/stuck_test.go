@@ -50,7 +50,7 @@ func stuckOnce(t *testing.T, run int, lent bool) {
 	s := &sleeper{make(chan struct{}), make(chan struct{})}
 	r := build(t, func(c *setup) {
 		c.opt.Functions = []sqlite.Function{s.function()}
-		c.opt.CacheKiB[sqlite.Writer] = 16 // spill
+		c.opt.CacheKiB[sqlite.Writer] = 16                  // spill
 		c.cfg.Writer.StatementTime = 150 * time.Millisecond // on a busy machine an innocent statement takes its time
 		c.cfg.Writer.Grace = 100 * time.Millisecond
 		c.cfg.WAL.CheckpointFrames = 50
@@ -111,8 +111,8 @@ func stuckOnce(t *testing.T, run int, lent bool) {
 		t.Errorf("run %d (lent %v): %d rows of the stuck transaction were committed", run, lent, n)
 	}
 	r.sound(t)
-	if st := r.Stats(); st.Writer.Fenced != 1 || st.Leaked != 1 {
-		t.Errorf("run %d: fenced %d, left behind %d", run, st.Writer.Fenced, st.Leaked)
+	if st := r.Stats(); st.Writer.Limits.Fenced != 1 || st.Leaked != 1 {
+		t.Errorf("run %d: fenced %d, left behind %d", run, st.Writer.Limits.Fenced, st.Leaked)
 	}
 }
 
@@ -130,8 +130,8 @@ func TestOverlongStatementIsInterrupted(t *testing.T) {
 		t.Fatalf("an endless statement ended with %v", err)
 	}
 	r.must(t, "INSERT INTO t VALUES (1)")
-	if st := r.Stats(); st.Writer.Fenced != 0 || st.Writer.Interrupted != 1 || st.Writer.Reconnects != 0 {
-		t.Errorf("fenced %d, interrupted %d, reconnected %d", st.Writer.Fenced, st.Writer.Interrupted, st.Writer.Reconnects)
+	if st := r.Stats(); st.Writer.Limits.Fenced != 0 || st.Writer.Limits.Interrupted != 1 || st.Writer.File.Reconnects != 0 {
+		t.Errorf("fenced %d, interrupted %d, reconnected %d", st.Writer.Limits.Fenced, st.Writer.Limits.Interrupted, st.Writer.File.Reconnects)
 	}
 }
 

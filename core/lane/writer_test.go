@@ -248,7 +248,7 @@ func TestForeignWriter(t *testing.T) {
 	}
 	got := make(chan error, 1)
 	go func() { got <- r.exec(context.Background(), "INSERT INTO u VALUES (2)") }()
-	eventually(t, "the lane to meet the lock", func() bool { return r.Stats().Writer.Busy > 0 })
+	eventually(t, "the lane to meet the lock", func() bool { return r.Stats().Writer.File.Busy > 0 })
 	if err := other.Exec("COMMIT"); err != nil {
 		t.Fatal(err)
 	}
@@ -259,8 +259,8 @@ func TestForeignWriter(t *testing.T) {
 	if one != nil || sqlite.ClassOf(two) != sqlite.Constraint {
 		t.Errorf("beside a foreign RAISE(ROLLBACK): %v, %v", one, two)
 	}
-	if st := r.Stats().Writer; st.Foreign == 0 || st.Isolated == 0 {
-		t.Errorf("foreign commits noticed %d, isolated %d", st.Foreign, st.Isolated)
+	if st := r.Stats().Writer; st.File.Foreign == 0 || st.Isolated == 0 {
+		t.Errorf("foreign commits noticed %d, isolated %d", st.File.Foreign, st.Isolated)
 	}
 	if n := r.number(t, "SELECT (SELECT count(*) FROM t) * 10 + (SELECT count(*) FROM u)"); n != 12 {
 		t.Errorf("rows %d, want 1 and 2", n)

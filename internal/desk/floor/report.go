@@ -73,7 +73,7 @@ func (f *Floor) report(ctx context.Context, before engine.Stats, elapsed time.Du
 	w := &r.Writer
 	w.Transactions, w.Groups = after.Writer.Jobs-before.Writer.Jobs, after.Writer.Commits-before.Writer.Commits
 	w.PerSecond = float64(w.Transactions) / r.Seconds
-	w.Fsyncs, w.Expired = after.Syncs-before.Syncs, after.Writer.Expired-before.Writer.Expired
+	w.Fsyncs, w.Expired = after.Syncs-before.Syncs, after.Writer.Limits.Expired-before.Writer.Limits.Expired
 	for i := range w.GroupSizes {
 		w.GroupSizes[i] = after.Writer.GroupSize[i] - before.Writer.GroupSize[i]
 	}
