@@ -61,6 +61,9 @@ func (c *Conn) enter(op string) error {
 		return b.err
 	}
 	if c.gate.enter() {
+		if c.vfs.last != nil {
+			c.vfs.last = nil // of an earlier call, which SQLite could do without
+		}
 		return nil
 	}
 	if c.gate.fenced() {

@@ -21,8 +21,8 @@ type file struct {
 	shmMay bool             // -shm created beforehand, with our permissions
 }
 
-// The optional interfaces of the driver's file layer that this wrapper passes through. Batch atomic writes are left out: no base we
-// use both has them and reports them in DeviceCharacteristics except F2FS, where SQLite's WAL does not need them.
+// The optional interfaces of the driver's file layer that this wrapper passes through. Batch atomic writes (F2FS) are left out: they
+// replace a rollback journal, and we write through a WAL.
 var (
 	_ vfs.FileLockState          = (*file)(nil)
 	_ vfs.FilePersistWAL         = (*file)(nil)

@@ -64,7 +64,8 @@ func (o *Options) validate() error {
 	return &Error{Class: Args, Op: "open", Msg: "options", Cause: errors.Join(problems...)}
 }
 
-// State says whose a database is.
+// State says whose a database is, as it was found by Open; MarkManaged changes it. Open marks an Empty database as the engine's own, so
+// the next Open finds it Managed.
 type State uint8
 
 // The states.
