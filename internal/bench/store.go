@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	_ "github.com/ncruces/go-sqlite3/driver" // the peer: the same SQLite under database/sql
+
+	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/migrations"
+)
+
+// statements is how a transaction of the benchmark talks to either store.
+type statements interface {
+	exec(ctx context.Context, sql string, args ...any) error
+	number(ctx context.Context, sql string, args ...any) (int64, error)
+}
+
+// store is a database in one of the ways that are compared.
+type store interface {
+	update(ctx context.Context, fn func(statements) error) error
+	syncs() int64 // fsyncs of the log so far; 0 where the store cannot tell
+	close() error
+}
+
+type engineStore struct{ db *engine.DB }
+
+func openEngine(ctx context.Context, path string) (store, error) {
+	cfg := engine.DefaultConfig(path)
+	cfg.Migrations = migrations.FS
+	db, err := engine.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &engineStore{db}, nil
+}
+
+func (s *engineStore) update(ctx context.Context, fn func(statements) error) error {
+	return s.db.Update(ctx, func(ctx context.Context, tx *engine.Tx) error { return fn(engineTx{tx}) })
+}
+func (s *engineStore) syncs() int64 { return s.db.Stats().Syncs }
+func (s *engineStore) close() error { return s.db.Close() }
+
+type engineTx struct{ tx *engine.Tx }
+
+func (t engineTx) exec(ctx context.Context, sql string, args ...any) error {
+	_, err := t.tx.Exec(ctx, sql, args...)
+	return err
+}
+
+func (t engineTx) number(ctx context.Context, sql string, args ...any) (n int64, err error) {
+	return n, t.tx.QueryRow(ctx, sql, args...).Scan(&n)
+}
+
+// pool is database/sql over the same driver: prepared statements, BEGIN IMMEDIATE, every commit synced.
+type pool struct {
+	db    *sql.DB
+	stmts map[string]*sql.Stmt
+}
+
+func openPool(ctx context.Context, path string, conns int, prepared []string) (store, error) {
+	dsn := "file:" + path + "?_txlock=immediate&_pragma=busy_timeout(30000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)" +
+		"&_pragma=foreign_keys(1)&_pragma=temp_store(memory)&_pragma=cache_size(-8192)"
+	db, err := sql.Open("sqlite3", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	if err := create(ctx, db); err != nil {
+		return nil, err
+	}
+	p := &pool{db: db, stmts: map[string]*sql.Stmt{}}
+	for _, q := range prepared {
+		if p.stmts[q], err = db.PrepareContext(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// create gives the peer the same schema: the up section of the first migration.
+func create(ctx context.Context, db *sql.DB) error {
+	names, err := fs.Glob(migrations.FS, "0001_*.sql")
+	if err != nil || len(names) != 1 {
+		return fmt.Errorf("first migration: %v, %w", names, err)
+	}
+	text, err := fs.ReadFile(migrations.FS, names[0])
+	if err != nil {
+		return err
+	}
+	_, up, _ := strings.Cut(string(text), "-- +up")
+	up, _, _ = strings.Cut(up, "-- +down")
+	_, err = db.ExecContext(ctx, up)
+	return err
+}
+
+func (p *pool) update(ctx context.Context, fn func(statements) error) error {
+	tx, err := p.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := fn(poolTx{p, tx}); err != nil {
+		return errorsFirst(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+func errorsFirst(err, _ error) error { return err }
+
+func (p *pool) syncs() int64 { return 0 }
+func (p *pool) close() error { return p.db.Close() }
+
+type poolTx struct {
+	p  *pool
+	tx *sql.Tx
+}
+
+func (t poolTx) exec(ctx context.Context, sql string, args ...any) error {
+	if s := t.p.stmts[sql]; s != nil {
+		_, err := t.tx.StmtContext(ctx, s).ExecContext(ctx, args...)
+		return err
+	}
+	_, err := t.tx.ExecContext(ctx, sql, args...)
+	return err
+}
+
+func (t poolTx) number(ctx context.Context, sql string, args ...any) (n int64, err error) {
+	if s := t.p.stmts[sql]; s != nil {
+		return n, t.tx.StmtContext(ctx, s).QueryRowContext(ctx, args...).Scan(&n)
+	}
+	return n, t.tx.QueryRowContext(ctx, sql, args...).Scan(&n)
+}
