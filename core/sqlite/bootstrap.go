@@ -18,8 +18,36 @@ import (
 type header struct {
 	size    int64
 	appID   uint32
+	raw     bool // short or all zero so far
 	wal     bool // the file asks for write-ahead logging
 	noTable bool // the schema table has no row
+}
+
+// settleTime bounds how long a file that looks half made is given to become a database.
+const settleTime = time.Second
+
+// readSettled is readHeader that waits for another process to finish making the file: SQLite extends it before it writes the header.
+func readSettled(ctx context.Context, path string) (header, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for {
+		h, err := readHeader(path)
+		if err == nil || !h.raw || wait(ctx) != nil {
+			return h, err
+		}
+	}
+}
+
+// wait pauses for pollEvery, or until ctx ends.
+func wait(ctx context.Context) error {
+	t := time.NewTimer(pollEvery)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
 }
 
 // readHeader looks at a file without SQLite, which would write to it or make files beside it.
@@ -43,6 +71,7 @@ func readHeader(path string) (h header, err error) {
 		h.noTable = true
 		return h, nil
 	}
+	h.raw = n < len(buf) || buf == [len(buf)]byte{}
 	if n < len(buf) || !bytes.HasPrefix(buf[:], []byte("SQLite format 3\x00")) {
 		return h, &Error{Class: NotADB, Op: "open", Msg: path + " is not a SQLite database; check the path (an encrypted or truncated file looks like this, too)"}
 	}
@@ -75,9 +104,9 @@ func exists(path string) bool {
 func (s *Store) prepare(ctx context.Context) error {
 	if s.loc.Memory {
 		s.state.Store(uint32(Empty))
-		return s.initialise(ctx)
+		return patiently(ctx, s.tryInitialise)
 	}
-	h, err := readHeader(s.path)
+	h, err := readSettled(ctx, s.path)
 	if err != nil {
 		return err
 	}
@@ -85,7 +114,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	hadWAL := exists(s.path + "-wal")
 	if hadWAL && h.state() != Managed {
 		// What the file says may be behind the WAL: a new database's first commits are only there.
-		if err := s.probe(ctx); err != nil {
+		if err := patiently(ctx, s.probe); err != nil {
 			return err
 		}
 	}
@@ -96,7 +125,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	s.track.mapped = true
-	return s.initialise(ctx)
+	return patiently(ctx, s.tryInitialise)
 }
 
 // writable says in plain words what SQLite would report as "attempt to write a readonly database" much later.
@@ -164,24 +193,42 @@ func canCreateBeside(path string) bool {
 	return os.Remove(f.Name()) == nil
 }
 
-// initialise sets what a new database needs and checks what an old one has. Several processes may do it at the same instant: every
-// step is idempotent and waits for the others.
-func (s *Store) initialise(ctx context.Context) error {
+// patience bounds the wait for other processes when the caller's context sets no deadline.
+const patience = 10 * time.Second
+
+// patiently runs f again while another process is in the way.
+func patiently(ctx context.Context, f func(context.Context) error) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
 	for {
-		err := s.tryInitialise(ctx)
-		if class := ClassOf(err); err == nil || class != Busy && class != BusySnapshot && class != Locked && class != Protocol {
+		err := f(ctx)
+		if !inTheWay(err) {
 			return err
 		}
-		t := time.NewTimer(pollEvery)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return &Error{Class: Busy, Op: "open", Msg: "another process keeps the database locked; wait for it or end it", Cause: errors.Join(context.Cause(ctx), err)}
-		case <-t.C:
+		if cause := wait(ctx); cause != nil {
+			return &Error{Class: Busy, Op: "open", Msg: "another process keeps the database locked; wait for it or end it", Cause: errors.Join(cause, err)}
 		}
 	}
 }
 
+func inTheWay(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Class {
+	case Busy, BusySnapshot, Locked, Protocol:
+		return true
+	}
+	// Two ways of saying that the -shm file is being made or recovered.
+	return e.Code == int(sqlite3.READONLY_RECOVERY) || e.Code == int(sqlite3.READONLY_CANTINIT)
+}
+
+// tryInitialise sets what a new database needs and checks what an old one has. Several processes may do it at the same instant: every
+// step is idempotent.
 func (s *Store) tryInitialise(ctx context.Context) (err error) {
 	c, err := s.open(ctx, Maintenance, false)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	driver "github.com/ncruces/go-sqlite3"
 
@@ -484,4 +485,23 @@ func TestDeferredFKs(t *testing.T) {
 		t.Fatalf("%d, %v", n, err)
 	}
 	must(t, w.Exec("RELEASE j; COMMIT"))
+}
+
+// TestOpenWaitsForOthers: a program that locks the file exclusively is waited for until the deadline, and named as the reason.
+func TestOpenWaitsForOthers(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "locked.db")
+	raw, err := driver.Open("file:" + path)
+	must(t, err)
+	defer raw.Close()
+	must(t, raw.Exec("CREATE TABLE x(a); DROP TABLE x; BEGIN EXCLUSIVE"))
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_, err = sqlite.Open(ctx, sqlite.Location{Path: path}, sqlite.DefaultOptions())
+	wantClass(t, err, sqlite.Busy)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another process") {
+		t.Fatalf("%v does not say why", err)
+	}
+	must(t, raw.Exec("COMMIT"))
+	openAt(t, path)
 }
