@@ -167,9 +167,9 @@ func (s *Store) probe(ctx context.Context) error {
 func (s *Store) lookOnly(ctx context.Context, h header, hadWAL bool) error {
 	if h.wal && !hadWAL && !s.loc.Immutable {
 		if canCreateBeside(s.path) {
-			s.track.mapped, s.tidy = true, true
+			s.track.mapped, s.look.tidy = true, true
 		} else {
-			s.fixed = true
+			s.look.fixed = true
 		}
 	}
 	c, err := s.open(ctx, Maintenance, true)

@@ -96,13 +96,18 @@ type Store struct {
 	gen   atomic.Uint64
 	io    ioCounters
 	seq   atomic.Uint64
-	fixed bool // open as immutable: nobody can change the file
-	tidy  bool // remove the -wal and -shm that looking at a foreign database made
+	look  look
 
 	mu     sync.Mutex
 	live   map[*Conn]struct{}
 	leaked []*Conn // kept reachable: their memory must stay mapped
 	closed bool
+}
+
+// look is how a database is opened that is only looked at.
+type look struct {
+	fixed bool // as immutable: nobody can change the file
+	tidy  bool // and the -wal and -shm made for it are removed at the end
 }
 
 // Open opens, and when needed creates and prepares, the database at loc. A Foreign database is opened for reading only and is left
@@ -117,7 +122,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err := opt.validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{loc: loc, opt: opt, fixed: loc.Immutable, name: "tidegate-" + rand.Text(), live: map[*Conn]struct{}{}}
+	s := &Store{loc: loc, opt: opt, look: look{fixed: loc.Immutable}, name: "tidegate-" + rand.Text(), live: map[*Conn]struct{}{}}
 	if loc.Memory {
 		s.base = vfs.Find("mvcc")
 		s.path = "/" + s.name
@@ -269,7 +274,7 @@ func (s *Store) Close() error {
 	if s.loc.Memory {
 		mvcc.Delete(s.name)
 	}
-	if s.tidy {
+	if s.look.tidy {
 		s.removeLeftovers()
 	}
 	return nil
@@ -281,7 +286,7 @@ func (s *Store) uri(vfsName string, readOnly bool) string {
 	if readOnly {
 		q.Set("mode", "ro")
 	}
-	if s.fixed {
+	if s.look.fixed {
 		q.Set("immutable", "1")
 	}
 	path := filepath.ToSlash(s.path)
