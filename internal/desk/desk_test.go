@@ -3,7 +3,9 @@ package desk_test
 import (
 	"context"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,6 +39,7 @@ func openDB(t *testing.T, url string) *engine.DB {
 	t.Helper()
 	cfg := engine.DefaultConfig(url)
 	cfg.Migrations = migrations.FS
+	cfg.Writer.Durability = engine.Relaxed // one caller at a time: each would wait for an fsync of its own
 	db, err := engine.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -194,4 +197,66 @@ func TestIDsGoOnAfterAClockThatWasAhead(t *testing.T) {
 	if got := id.Time(first); got.UnixNano() != b.now+int64(24*time.Hour) {
 		t.Errorf("the order's id says %v", got)
 	}
+}
+
+// Every statement of the hot path finds its rows by an index; only tables that
+// hold a handful of rows are read whole.
+func TestStatementsUseIndexes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	small := map[string]bool{"i": true, "accounts": true, "strategies": true}
+	parameter := regexp.MustCompile(`\?([0-9]+)`)
+	for name, sql := range desk.Statements() {
+		args := 0
+		for _, m := range parameter.FindAllStringSubmatch(sql, -1) {
+			n, err := strconv.Atoi(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			args = max(args, n)
+		}
+		for _, detail := range b.plan(sql, args) {
+			scan, found := strings.CutPrefix(detail, "SCAN ")
+			if !found || strings.HasPrefix(scan, "(subquery") || strings.HasPrefix(scan, "CONSTANT") {
+				continue
+			}
+			table := strings.Fields(scan)[0]
+			if !small[table] && !cte(sql, table) {
+				t.Errorf("%s: %s", name, detail)
+			}
+		}
+	}
+}
+
+// plan explains a statement where it runs, inside a transaction.
+func (b *bench) plan(sql string, args int) []string {
+	b.t.Helper()
+	var out []string
+	err := b.DB().Update(b.t.Context(), func(ctx context.Context, tx *engine.Tx) error {
+		rows, err := tx.Query(ctx, "EXPLAIN QUERY PLAN "+sql, make([]any, args)...)
+		if err != nil {
+			return err
+		}
+		for row, err := range rows.All() {
+			var a, b, c int64
+			var detail string
+			if err == nil {
+				err = row.Scan(&a, &b, &c, &detail)
+			}
+			if err != nil {
+				return err
+			}
+			out = append(out, detail)
+		}
+		return nil
+	})
+	if err != nil || len(out) == 0 && !strings.HasPrefix(sql, "INSERT") {
+		b.t.Errorf("no plan of %s: %v", sql, err)
+	}
+	return out
+}
+
+// cte says whether a name is a subquery of the statement.
+func cte(sql, name string) bool {
+	return strings.Contains(sql, "WITH "+name+" AS") || strings.Contains(sql, "FROM (") && name == "history"
 }
