@@ -30,6 +30,7 @@ race: ## the core under the race detector (needs a C compiler on Linux)
 
 lint: ## go vet, gofmt and the rules of docs/ARCHITECTURE.md
 	$(GO) vet $(PKG)
+	cd internal/bench && $(GO) vet ./...
 	$(GO) test -count=1 ./internal/lint/...
 
 fuzz: ## each fuzz target for FUZZTIME
@@ -40,8 +41,9 @@ fuzz: ## each fuzz target for FUZZTIME
 	  done; \
 	done
 
-bench: ## benchmarks, with allocations
+bench: ## benchmarks, with allocations, and the engine beside a naive and a tuned pool
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+	cd internal/bench && $(GO) test -v -run Versus -timeout 10m .
 
 torture: ## the long forms: hundreds of kills, crash points and runs (an hour or more)
 	TIDEGATE_TORTURE=1 $(GO) test -count=1 -timeout 4h $(PKG)

@@ -121,8 +121,8 @@ func checkImports(t *Tree, r report) {
 				}
 				continue
 			}
-			if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
-				continue // the standard library
+			if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") || t.foreign(f) {
+				continue // the standard library, or what a module of its own depends on
 			}
 			allowed, found := allowedIn(imported)
 			switch {

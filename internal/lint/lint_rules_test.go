@@ -71,6 +71,14 @@ var offences = map[string]struct {
 		map[string]string{"core/lane/lane_test.go": source("lane", "github.com/ncruces/go-sqlite3/driver")},
 		[]string{"core/lane/lane_test.go:4 [import]"},
 	},
+	"module of its own, and what is beside it": {
+		map[string]string{
+			"internal/bench/go.mod":    "module " + engine + "/internal/bench\n",
+			"internal/bench/versus.go": source("bench", engine+"/cmd/engine"),
+			"internal/desk/desk.go":    source("desk", "github.com/ncruces/go-sqlite3/driver"),
+		},
+		[]string{"internal/bench/versus.go:4 [import]", "internal/desk/desk.go:4 [import]"},
+	},
 	"SDK outside cmd": {
 		map[string]string{"core/trace/trace.go": source("trace", "go.opentelemetry.io/otel/sdk/trace")},
 		[]string{"core/trace/trace.go:4 [import]"},
@@ -231,6 +239,8 @@ func F() string { return months[0] }
 		"internal/desk/desk.go":            source("desk", engine),
 		"sdk/sdk.go":                       source("sdk", "context"),
 		"plugins/wasm/wasm.go":             source("wasm", engine+"/sdk", engine+"/plugins", "github.com/tetratelabs/wazero/api"),
+		"internal/bench/go.mod":            "module " + engine + "/internal/bench\n",
+		"internal/bench/versus.go":         source("bench", engine, "github.com/ncruces/go-sqlite3/driver"),
 		"core/x/testdata/bad.go":           "not Go at all",
 		"core/x/testdata/small.bin":        "\x00/" + "work/x",
 		"docs/readme_test.go":              source("docs_test", engine),

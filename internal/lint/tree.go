@@ -23,6 +23,7 @@ const Module = "github.com/tidegate/engine"
 type Tree struct {
 	files    []*file
 	packages map[string][]*file // Go files by directory; "." is the root
+	modules  []string           // directories of modules of their own inside the tree
 	fset     *token.FileSet
 }
 
@@ -48,6 +49,9 @@ func Load(fsys fs.FS, paths []string) (*Tree, error) {
 		}
 		f := &file{path: p, size: info.Size()}
 		t.files = append(t.files, f)
+		if path.Base(p) == "go.mod" && p != "go.mod" {
+			t.modules = append(t.modules, f.dir())
+		}
 		if f.size > maxText {
 			continue
 		}
@@ -101,6 +105,11 @@ func gitFiles(root string) ([]string, error) {
 }
 
 func (f *file) dir() string { return path.Dir(f.path) }
+
+// foreign reports whether the file belongs to a module of its own, whose dependencies are not those of the engine.
+func (t *Tree) foreign(f *file) bool {
+	return slices.ContainsFunc(t.modules, func(dir string) bool { return within(f.dir(), dir+"/...") })
+}
 
 func (f *file) isTest() bool { return strings.HasSuffix(f.path, "_test.go") }
 
