@@ -40,6 +40,7 @@ func openDB(t *testing.T, url string) *engine.DB {
 	cfg := engine.DefaultConfig(url)
 	cfg.Migrations = migrations.FS
 	cfg.Writer.Durability = engine.Relaxed // one caller at a time: each would wait for an fsync of its own
+	cfg.Writer.Hold = 10 * time.Second     // what is tested here is the desk, on a machine as slow as it may be
 	db, err := engine.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

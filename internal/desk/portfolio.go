@@ -168,42 +168,58 @@ const (
 )
 
 // Snapshot marks an account to market and writes the result in its base
-// currency, relaxed: it can be computed again.
+// currency, relaxed: it can be computed again. The figures come from one
+// snapshot of the database; only the row is written by the writer, who has
+// trades to book.
 func (d *Desk) Snapshot(ctx context.Context, account, ts int64) error {
 	a, ok := d.ref.accounts[account]
 	if !ok {
 		return fmt.Errorf("desk: account %d: %w", account, ErrUnknown)
 	}
-	return d.update(ctx, "snapshot", engine.ClassNormal, func(ctx context.Context, tx *engine.Tx) error {
+	var v valuation
+	err := d.db.View(ctx, func(ctx context.Context, tx *engine.Tx) error {
 		p, err := d.portfolio(ctx, tx, account)
 		if err != nil {
 			return err
 		}
-		c := converter{ctx: ctx, tx: tx, ts: ts, base: a.base, scale: d.scales()}
-		var cash, gross, net, realised, unrealised, fees int64
-		for ccy, n := range p.Cash {
-			if !base(ccy) { // coins are counted by their positions, at the mark
-				cash += c.convert(n, ccy)
-			}
-		}
-		for _, h := range p.Holdings {
-			i := d.ref.instruments[h.Instrument]
-			value := h.Value
-			if i.CashSettled {
-				value = h.Unrealised
-			}
-			net += c.convert(value, i.Settle)
-			gross += max(c.convert(h.Value, i.Settle), -c.convert(h.Value, i.Settle))
-			realised += c.convert(h.Realised, i.Settle)
-			unrealised += c.convert(h.Unrealised, i.Settle)
-			fees += c.convert(h.Fees, i.Settle)
-		}
-		if c.err != nil {
-			return c.err
-		}
-		_, err = tx.Exec(ctx, insertSnapshot, account, ts, cash+net, cash, gross, net, realised, unrealised, fees, p.OpenOrders)
+		v, err = d.value(p, &converter{ctx: ctx, tx: tx, ts: ts, base: a.base, scale: d.scales()})
+		return err
+	}, engine.WithName("mark to market"))
+	if err != nil {
+		return err
+	}
+	return d.update(ctx, "snapshot", engine.ClassNormal, func(ctx context.Context, tx *engine.Tx) error {
+		_, err := tx.Exec(ctx, insertSnapshot, account, ts, v.cash+v.net, v.cash, v.gross, v.net, v.realised, v.unrealised, v.fees, v.openOrders)
 		return err
 	}, engine.WithDurability(engine.Relaxed))
+}
+
+// valuation is a portfolio in one currency.
+type valuation struct {
+	cash, gross, net, realised, unrealised, fees, openOrders int64
+}
+
+func (d *Desk) value(p Portfolio, c *converter) (valuation, error) {
+	v := valuation{openOrders: p.OpenOrders}
+	for ccy, n := range p.Cash {
+		if !base(ccy) { // coins are counted by their positions, at the mark
+			v.cash += c.convert(n, ccy)
+		}
+	}
+	for _, h := range p.Holdings {
+		i := d.ref.instruments[h.Instrument]
+		value := h.Value
+		if i.CashSettled {
+			value = h.Unrealised
+		}
+		v.net += c.convert(value, i.Settle)
+		gross := c.convert(h.Value, i.Settle)
+		v.gross += max(gross, -gross)
+		v.realised += c.convert(h.Realised, i.Settle)
+		v.unrealised += c.convert(h.Unrealised, i.Settle)
+		v.fees += c.convert(h.Fees, i.Settle)
+	}
+	return v, c.err
 }
 
 // scales is the number of decimals of the currencies.

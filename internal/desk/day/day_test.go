@@ -27,6 +27,7 @@ func open(t *testing.T) *engine.DB {
 	cfg := engine.DefaultConfig("sqlite:///" + filepath.Join(t.TempDir(), "production_trading.db"))
 	cfg.Migrations = migrations.FS
 	cfg.Writer.Durability = engine.Relaxed // one session: every commit would wait for an fsync of its own
+	cfg.Writer.Hold = 10 * time.Second     // what is tested here is the desk, on a machine as slow as it may be
 	db, err := engine.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
