@@ -22,8 +22,9 @@ help: ## list the targets (the default)
 run: ## a trading day on an embedded database, with a report at the end (ARGS= for flags)
 	$(GO) run ./cmd/engine demo $(ARGS)
 
+# One package at a time: tests of the lanes measure time, and two of them on two cores would measure each other.
 test: ## every test in its short form
-	$(GO) test $(PKG)
+	$(GO) test -p 1 $(PKG)
 
 race: ## the core under the race detector (needs a C compiler on Linux)
 	$(GO) test -race $(RACE)
@@ -46,7 +47,7 @@ bench: ## benchmarks, with allocations, and the engine beside a naive and a tune
 	cd internal/bench && $(GO) test -v -run Versus -timeout 10m .
 
 torture: ## the long forms: hundreds of kills, crash points and runs (an hour or more)
-	TIDEGATE_TORTURE=1 $(GO) test -count=1 -timeout 4h $(PKG)
+	TIDEGATE_TORTURE=1 $(GO) test -p 1 -count=1 -timeout 4h $(PKG)
 
 examples: ## every example program, built and run by its own test
 	$(GO) test -count=1 ./examples/...
