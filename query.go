@@ -44,7 +44,7 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 	var res lane.Result
 	rep, err := db.lanes.Do(ctx, opts.job(db), func(tx *lane.Tx) error {
 		var err error
-		res, err = tx.Exec(ctx, sql, plain, nil)
+		res, err = tx.Exec(ctx, sql, plain)
 		return err
 	})
 	st.QueueWait, st.Group, st.Retries = rep.Queue, rep.Group, max(0, rep.Runs-1)
@@ -79,17 +79,11 @@ func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions
 	if err := alone(st.Query); err != nil {
 		return nil, err
 	}
-	rd, err := db.lanes.Read(ctx, lane.ReadOptions{Class: opts.class, Name: opts.name})
-	if err != nil {
-		return nil, err
-	}
-	st.QueueWait = rd.Queued()
-	cur, err := rd.Open(ctx, sql, args)
+	cur, err := db.lanes.Query(ctx, lane.ReadOptions{Class: opts.class, Name: opts.name}, sql, args)
 	if err == nil {
-		cur.Own()
+		st.QueueWait = cur.Queued()
 		return &Rows{db: db, ctx: ctx, cur: cur, st: *st}, nil
 	}
-	rd.Close()
 	if !errors.Is(err, lane.ErrWrites) {
 		return nil, err
 	}

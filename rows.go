@@ -98,9 +98,9 @@ func (r *Rows) Values() ([]any, error) {
 		return nil, argErrorf("Values without a row: call Next first")
 	}
 	row := r.cur.Row()
-	out := make([]any, len(row.Values))
-	for i := range row.Values {
-		out[i] = row.Values[i].Any()
+	out := make([]any, len(row))
+	for i := range row {
+		out[i] = row[i].Any()
 	}
 	return out, nil
 }

@@ -32,11 +32,11 @@ func (r *Rows) Scan(dest ...any) error {
 			return r.scanStruct(v.Elem(), row)
 		}
 	}
-	if len(dest) != len(row.Values) {
-		return argErrorf("Scan: the row has %d columns (%s), %d destinations were given", len(row.Values), strings.Join(r.Columns(), ", "), len(dest))
+	if len(dest) != len(row) {
+		return argErrorf("Scan: the row has %d columns (%s), %d destinations were given", len(row), strings.Join(r.Columns(), ", "), len(dest))
 	}
 	for i := range dest {
-		if why := assign(dest[i], &row.Values[i]); why != "" {
+		if why := assign(dest[i], &row[i]); why != "" {
 			return argErrorf("Scan: column %d (%s): %s", i+1, r.Columns()[i], why)
 		}
 	}
@@ -303,7 +303,7 @@ type structPlan struct {
 	fields [][]int
 }
 
-func (r *Rows) scanStruct(to reflect.Value, row *sqlite.Row) error {
+func (r *Rows) scanStruct(to reflect.Value, row []sqlite.Value) error {
 	if r.plan == nil || r.plan.t != to.Type() {
 		plan, err := planFor(to.Type(), r.Columns())
 		if err != nil {
@@ -311,9 +311,9 @@ func (r *Rows) scanStruct(to reflect.Value, row *sqlite.Row) error {
 		}
 		r.plan = plan
 	}
-	for i := range row.Values {
+	for i := range row {
 		field := to.FieldByIndex(r.plan.fields[i])
-		if why := assign(field.Addr().Interface(), &row.Values[i]); why != "" {
+		if why := assign(field.Addr().Interface(), &row[i]); why != "" {
 			return argErrorf("Scan: column %d (%s) into %s: %s", i+1, r.Columns()[i], to.Type(), why)
 		}
 	}

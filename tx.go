@@ -71,7 +71,7 @@ func (tx *Tx) exec(ctx context.Context, sql string, args []any) (Result, error) 
 	}
 	tx.count++
 	st := tx.db.statement(sql, sqlite.Writer.String(), tx.opts)
-	res, err := tx.write.Exec(ctx, sql, plain, nil)
+	res, err := tx.write.Exec(ctx, sql, plain)
 	return Result{res.RowsAffected, res.LastInsertID}, tx.db.record(ctx, &st, res, err)
 }
 

@@ -16,7 +16,7 @@ import (
 // misdeeds are closures that no engine would wish for. Each must end by its deadline and leave nothing behind.
 func misdeeds(r *rig) map[string]func(ctx context.Context, tx *lane.Tx) error {
 	put := func(ctx context.Context, tx *lane.Tx) {
-		_, _ = tx.Exec(ctx, "INSERT INTO bad VALUES (1)", nil, nil)
+		_, _ = tx.Exec(ctx, "INSERT INTO bad VALUES (1)", nil)
 	}
 	return map[string]func(ctx context.Context, tx *lane.Tx) error{
 		"panics": func(ctx context.Context, tx *lane.Tx) error { put(ctx, tx); panic("on purpose") },
@@ -38,7 +38,7 @@ func misdeeds(r *rig) map[string]func(ctx context.Context, tx *lane.Tx) error {
 		"blocks for ever": func(ctx context.Context, tx *lane.Tx) error { put(ctx, tx); <-ctx.Done(); return nil },
 		"swallows an error": func(ctx context.Context, tx *lane.Tx) error {
 			put(ctx, tx)
-			_, _ = tx.Exec(ctx, "INSERT OR ROLLBACK INTO good VALUES (-1)", nil, nil)
+			_, _ = tx.Exec(ctx, "INSERT OR ROLLBACK INTO good VALUES (-1)", nil)
 			put(ctx, tx)
 			return nil
 		},
@@ -48,10 +48,10 @@ func misdeeds(r *rig) map[string]func(ctx context.Context, tx *lane.Tx) error {
 func TestMisbehavingClosures(t *testing.T) {
 	r := build(t, func(s *setup) { s.cfg.Writer.Hold = 50 * time.Millisecond })
 	r.must(t, "CREATE TABLE good (n INTEGER NOT NULL PRIMARY KEY) STRICT", "CREATE TABLE bad (n INTEGER) STRICT", "INSERT INTO good VALUES (-1)")
-	var next atomic.Int64
+	var next, late atomic.Int64
 	// The figures with and without the misdeeds come from one run, half and half, on whatever machine this is.
-	quiet := latencies(t, r, &next, nil)
-	noisy := latencies(t, r, &next, func(stop <-chan struct{}) {
+	quiet := latencies(t, r, &next, &late, nil)
+	noisy := latencies(t, r, &next, &late, func(stop <-chan struct{}) {
 		for {
 			for name, f := range misdeeds(r) {
 				select {
@@ -71,8 +71,11 @@ func TestMisbehavingClosures(t *testing.T) {
 	if got := r.number(t, "SELECT count(*) FROM bad"); got != 0 {
 		t.Errorf("%d rows of misbehaving closures were committed", got)
 	}
-	if got := r.number(t, "SELECT count(*) FROM good"); got != next.Load()+1 {
-		t.Errorf("%d rows of good closures, want %d", got, next.Load()+1)
+	if got := r.number(t, "SELECT count(*) FROM good"); got != next.Load()+1-late.Load() {
+		t.Errorf("%d rows of good closures, want %d", got, next.Load()+1-late.Load())
+	}
+	if late.Load() > next.Load()/1000 {
+		t.Errorf("%d of %d good closures were called too slow", late.Load(), next.Load())
 	}
 }
 
@@ -98,7 +101,7 @@ func misbehave(t *testing.T, r *rig, name string, f func(context.Context, *lane.
 }
 
 // latencies runs good transactions from 50 goroutines for a while, with the misdeeds beside them.
-func latencies(t *testing.T, r *rig, next *atomic.Int64, beside func(stop <-chan struct{})) []time.Duration {
+func latencies(t *testing.T, r *rig, next, late *atomic.Int64, beside func(stop <-chan struct{})) []time.Duration {
 	stop := make(chan struct{})
 	var mu sync.Mutex
 	var all []time.Duration
@@ -121,12 +124,14 @@ func latencies(t *testing.T, r *rig, next *atomic.Int64, beside func(stop <-chan
 				n := next.Add(1)
 				began := time.Now()
 				_, err := r.Update(context.Background(), lane.JobOptions{}, func(tx *lane.Tx) error {
-					_, err := tx.Exec(context.Background(), "INSERT INTO good VALUES (?)", []any{n}, nil)
+					_, err := tx.Exec(context.Background(), "INSERT INTO good VALUES (?)", []any{n})
 					return err
 				})
-				if err != nil {
+				switch {
+				case errors.Is(err, lane.ErrLeaseExpired): // a busy machine may stop anybody for as long as the limit
+					late.Add(1)
+				case err != nil:
 					t.Errorf("a good closure failed: %v", err)
-					next.Add(-1)
 				}
 				own = append(own, time.Since(began))
 			}
@@ -167,7 +172,7 @@ func inOneGroup(r *rig, opt lane.JobOptions, first, second func(*lane.Tx) error)
 
 func run(sql string, args ...any) func(*lane.Tx) error {
 	return func(tx *lane.Tx) error {
-		_, err := tx.Exec(context.Background(), sql, args, nil)
+		_, err := tx.Exec(context.Background(), sql, args)
 		return err
 	}
 }

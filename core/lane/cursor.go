@@ -2,20 +2,22 @@ package lane
 
 import (
 	"context"
+	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
 )
 
-// Cursor reads the rows of one statement. Each row is copied out, so that between two calls nothing points into the
+// Cursor reads the rows of one statement. Rows are copied out in blocks, so that between two calls nothing points into the
 // connection, which may be taken away. Not safe for concurrent use.
 type Cursor struct {
 	tx       *Tx     // one of tx and rd is set
 	rd       *Reader //
 	own      bool    // closing the cursor closes the reader too
 	stmt     *sqlite.Stmt
-	row      sqlite.Row
-	buffer   []sqlite.Row // all rows, of a statement that writes
-	buffered bool
+	block    sqlite.Block
+	at       int  // of the current row in the block; -1 before the first
+	more     bool // the statement has not ended
+	want     int  // rows of the next block
 	columns  []string
 	decl     []string
 	rows     int64
@@ -24,6 +26,13 @@ type Cursor struct {
 	closed   bool
 	err      error
 }
+
+// A block starts with one row, because most queries want one, and grows for those who read on.
+const (
+	firstBlock = 1
+	nextBlock  = 16
+	mostBlock  = 64
+)
 
 // Columns are the names of the result's columns.
 func (c *Cursor) Columns() []string { return c.columns }
@@ -47,11 +56,16 @@ func (c *Cursor) DeclTypes() []string {
 	return c.decl
 }
 
-// Row is the current row. Its bytes are valid until the next call of Next.
-func (c *Cursor) Row() *sqlite.Row { return &c.row }
+// Queued is how long the statement waited for its connection.
+func (c *Cursor) Queued() time.Duration {
+	if c.rd == nil {
+		return 0
+	}
+	return c.rd.queued
+}
 
-// Rows counts the rows that were read.
-func (c *Cursor) Rows() int64 { return c.rows }
+// Row is the current row. It is valid until the next call of Next.
+func (c *Cursor) Row() []sqlite.Value { return c.block.Row(c.at) }
 
 // Result tells what the statement did, once it has ended.
 func (c *Cursor) Result() Result {
@@ -62,39 +76,34 @@ func (c *Cursor) Result() Result {
 
 // Next steps to the next row; false at the end and after an error.
 func (c *Cursor) Next(ctx context.Context) (bool, error) {
-	if c.closed {
-		return false, c.err
-	}
-	var row bool
-	var err error
-	switch {
-	case c.buffered:
-		if row = int(c.rows) < len(c.buffer); row {
-			c.row = c.buffer[c.rows]
+	if c.at+1 >= c.block.Len() && c.more && !c.closed {
+		c.at = -1
+		c.block.Clear() // a fetch that fails early leaves it as it was
+		if c.tx != nil {
+			c.more, c.err = c.fetch(ctx)
+		} else {
+			c.more, c.err = c.rd.fetch(ctx, c)
 		}
-	case c.tx != nil:
-		row, err = c.nextTx(ctx)
-	default:
-		row, err = c.rd.next(ctx, c)
 	}
-	if row {
+	if c.at+1 < c.block.Len() && !c.closed {
+		c.at++
 		c.rows++
 		return true, nil
 	}
-	c.err = err
-	c.Close()
+	err := c.err
+	_ = c.Close() // the error that matters is the statement's
 	return false, err
 }
 
-// begun looks at the columns again when the first row is there: a change of the schema may have recompiled the statement,
-// and SELECT * has other columns then than when it was prepared.
-func (c *Cursor) begun() {
-	if c.rows == 0 {
-		c.columns = c.stmt.Class().Columns
-	}
+// size is the number of rows to ask for now.
+func (c *Cursor) size() int {
+	n := c.want
+	c.want = min(max(nextBlock, 2*n), mostBlock)
+	return n
 }
 
-func (c *Cursor) nextTx(ctx context.Context) (bool, error) {
+// fetch reads the next block inside a write transaction.
+func (c *Cursor) fetch(ctx context.Context) (bool, error) {
 	t := c.tx
 	if err := t.enter(); err != nil {
 		return false, err
@@ -104,18 +113,20 @@ func (c *Cursor) nextTx(ctx context.Context) (bool, error) {
 	}
 	t.conn.SetContext(ctx)
 	defer t.conn.SetContext(nil)
-	row, err := c.stmt.Step()
+	more, err := c.stmt.Fetch(&c.block, c.size())
 	if err != nil {
-		return false, t.exit(t.failed(ctx, c.stmt.Class(), err))
+		err = t.failed(ctx, c.stmt.Class(), err)
 	}
-	if row {
-		c.begun()
-		if err = c.stmt.Row(&c.row); err != nil {
-			return false, t.exit(t.failed(ctx, c.stmt.Class(), err))
-		}
-		return true, t.exit(nil)
+	c.begun()
+	return more, t.exit(err)
+}
+
+// begun looks at the columns again when the first row is there: a change of the schema may have recompiled the statement,
+// and SELECT * has other columns then than when it was prepared.
+func (c *Cursor) begun() {
+	if c.rows == 0 && c.block.Len() > 0 {
+		c.columns = c.stmt.Class().Columns
 	}
-	return false, t.exit(nil)
 }
 
 // Close ends the statement. It is safe to call again.
@@ -124,10 +135,10 @@ func (c *Cursor) Close() error {
 		return nil
 	}
 	c.closed = true
-	if c.buffered {
+	switch {
+	case c.stmt == nil: // a statement that writes has been run to its end
 		return nil
-	}
-	if c.rd != nil {
+	case c.rd != nil:
 		c.rd.closeCursor(c)
 		return nil
 	}

@@ -22,7 +22,7 @@ func burst(ctx context.Context, t *testing.T, r *rig, writers int) int64 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				_, err := r.Do(ctx, lane.JobOptions{Relaxed: true}, func(tx *lane.Tx) error {
-					_, err := tx.Exec(ctx, "INSERT INTO w (pad) VALUES (zeroblob(2000))", nil, nil)
+					_, err := tx.Exec(ctx, "INSERT INTO w (pad) VALUES (zeroblob(2000))", nil)
 					return err
 				})
 				if err == nil {

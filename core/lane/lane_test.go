@@ -70,7 +70,7 @@ func build(t testing.TB, change func(*setup)) *rig {
 // exec runs one statement as a transaction of its own.
 func (r *rig) exec(ctx context.Context, sql string, args ...any) error {
 	_, err := r.Do(ctx, lane.JobOptions{}, func(tx *lane.Tx) error {
-		_, err := tx.Exec(ctx, sql, args, nil)
+		_, err := tx.Exec(ctx, sql, args)
 		return err
 	})
 	return err
@@ -109,7 +109,7 @@ func (r *rig) readNumber(ctx context.Context, sql string, args ...any) (int64, e
 	if err != nil || !ok {
 		return 0, err
 	}
-	return c.Row().Values[0].Int, nil
+	return c.Row()[0].Int, nil
 }
 
 // sound checks the file with a connection of its own.

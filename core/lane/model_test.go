@@ -178,7 +178,7 @@ const insertWork = "INSERT INTO work VALUES (?, ?, ?)"
 
 func (m *model) parts(ctx context.Context, tx *lane.Tx, job, who int64, f fault) error {
 	run := func(sql string, args ...any) error {
-		_, err := tx.Exec(ctx, sql, args, nil)
+		_, err := tx.Exec(ctx, sql, args)
 		return err
 	}
 	if err := run(insertWork, job, int64(1), who); err != nil {
@@ -246,7 +246,7 @@ func (m *model) judge(jobs int) {
 		if !ok {
 			break
 		}
-		row := c.Row().Values
+		row := c.Row()
 		there[row[0].Int] = append(there[row[0].Int], row[1].Int)
 	}
 	missing, present, wrong := 0, 0, 0

@@ -113,11 +113,12 @@ func (p *pool) await(ctx context.Context, r *Reader, w *connWait) (*parked, erro
 	case <-timer.C:
 		return nil, p.forsake(w, r, nil, began)
 	}
-	if err := p.slots.acquire(ctx, r.class, true); err != nil {
+	if _, err := p.slots.acquire(ctx, r.class, true); err != nil {
 		p.giveBack(got)
 		r.slotless = true
 		return nil, err
 	}
+	r.queued += time.Since(began)
 	return got, nil
 }
 

@@ -3,6 +3,7 @@ package lane
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +29,7 @@ type Reader struct {
 
 	mu sync.Mutex // held while the connection is in use
 	hold
-	open     map[*Cursor]struct{}
+	open     []*Cursor
 	begun    bool
 	ended    error
 	slotless bool
@@ -40,6 +41,15 @@ type Reader struct {
 
 // Read takes a connection of the lane that serves the class.
 func (l *Lanes) Read(ctx context.Context, opt ReadOptions) (*Reader, error) {
+	r, err := l.session(ctx, opt)
+	if err == nil {
+		r.pool.slots.release()
+	}
+	return r, err
+}
+
+// session is Read with the run slot still held.
+func (l *Lanes) session(ctx context.Context, opt ReadOptions) (*Reader, error) {
 	p := l.readers
 	switch opt.Class {
 	case Analytics:
@@ -54,19 +64,41 @@ func (l *Lanes) Read(ctx context.Context, opt ReadOptions) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{pool: p, class: opt.Class, name: opt.Name, snapshot: opt.Snapshot, sound: true}
-	began := time.Now()
-	if err := p.slots.acquire(ctx, opt.Class, false); err != nil {
-		return nil, err
-	}
-	err := p.checkout(ctx, r)
-	if !r.slotless {
-		p.slots.release()
-	}
+	waited, err := p.slots.acquire(ctx, opt.Class, false)
 	if err != nil {
 		return nil, err
 	}
-	r.queued = time.Since(began)
+	r.queued = waited
+	if err := p.checkout(ctx, r); err != nil {
+		if !r.slotless {
+			p.slots.release()
+		}
+		return nil, err
+	}
 	return r, nil
+}
+
+// Query runs one statement in a session of its own, which ends with the cursor. It is Read, Open and the first row in one
+// visit to the connection.
+func (l *Lanes) Query(ctx context.Context, opt ReadOptions, sql string, args []any) (*Cursor, error) {
+	r, err := l.session(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	r.arm(ctx)
+	c, err := r.start(ctx, sql, args)
+	if err == nil {
+		c.own = true
+		c.more, c.err = r.step(ctx, c)
+	}
+	r.exit()
+	r.mu.Unlock()
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // Queued is how long the session waited for its connection.
@@ -77,14 +109,22 @@ func (r *Reader) enter(ctx context.Context) error {
 	if r.ended != nil {
 		return r.ended
 	}
-	if err := r.pool.slots.acquire(ctx, r.class, true); err != nil {
+	if r.conn == nil {
+		return &UseError{nameOr(r.name), "used after its end"}
+	}
+	if _, err := r.pool.slots.acquire(ctx, r.class, true); err != nil {
 		return err
 	}
+	r.arm(ctx)
+	return nil
+}
+
+// arm makes the connection interruptible, by the context and by the governor.
+func (r *Reader) arm(ctx context.Context) {
 	r.conn.SetContext(ctx)
 	r.kick.Lock()
 	r.stepping = r.conn
 	r.kick.Unlock()
-	return nil
 }
 
 func (r *Reader) exit() {
@@ -105,61 +145,64 @@ func (r *Reader) Open(ctx context.Context, sql string, args []any) (*Cursor, err
 		return nil, err
 	}
 	defer r.exit()
+	return r.start(ctx, sql, args)
+}
+
+// start is Open with the connection in use.
+func (r *Reader) start(ctx context.Context, sql string, args []any) (*Cursor, error) {
 	stmt, err := r.conn.Prepare(sql)
 	if err != nil {
 		return nil, r.failed(ctx, err)
 	}
 	class := stmt.Class()
-	if !class.ReadOnly {
-		stmt.Release()
-		return nil, ErrWrites
+	switch {
+	case !class.ReadOnly:
+		err = ErrWrites
+	case class.UsesConnState:
+		err = connState()
+	default:
+		err = stmt.Bind(args)
 	}
-	if class.UsesConnState {
-		stmt.Release()
-		return nil, connState()
+	if err == nil && r.snapshot && !r.begun {
+		if err = r.conn.Exec("BEGIN"); err != nil {
+			err = r.failed(ctx, err)
+		} else {
+			r.begun = true
+		}
 	}
-	if err := stmt.Bind(args); err != nil {
+	if err != nil {
 		stmt.Release()
 		return nil, err
 	}
-	if r.snapshot && !r.begun {
-		if err := r.conn.Exec("BEGIN"); err != nil {
-			stmt.Release()
-			return nil, r.failed(ctx, err)
-		}
-		r.begun = true
-	}
-	c := &Cursor{rd: r, stmt: stmt, columns: class.Columns}
-	if r.open == nil {
-		r.open = map[*Cursor]struct{}{}
-	}
-	r.open[c] = struct{}{}
+	c := &Cursor{rd: r, stmt: stmt, columns: class.Columns, at: -1, more: true, want: firstBlock}
+	r.open = append(r.open, c)
 	return c, nil
 }
 
 // ErrWrites says that a statement writes and belongs on the writer.
 var ErrWrites = errors.New("the statement writes")
 
-// next steps c.
-func (r *Reader) next(ctx context.Context, c *Cursor) (bool, error) {
+// fetch reads the next block of c.
+func (r *Reader) fetch(ctx context.Context, c *Cursor) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.enter(ctx); err != nil {
 		return false, err
 	}
 	defer r.exit()
+	return r.step(ctx, c)
+}
+
+func (r *Reader) step(ctx context.Context, c *Cursor) (bool, error) {
 	if r.since.Load() == 0 {
 		r.since.Store(r.pool.lanes.clock.Now().UnixNano())
 	}
-	row, err := c.stmt.Step()
-	if err == nil && row {
-		c.begun()
-		err = c.stmt.Row(&c.row)
-	}
+	more, err := c.stmt.Fetch(&c.block, c.size())
 	if err != nil {
 		return false, r.failed(ctx, err)
 	}
-	return row, nil
+	c.begun()
+	return more, nil
 }
 
 // failed gives an interruption its reason and remembers whether the connection may be used on.
@@ -173,7 +216,7 @@ func (r *Reader) failed(ctx context.Context, err error) error {
 	}
 	if why := kickedBy(err); why != nil {
 		r.conn.Unkick()
-		r.end()
+		r.end(true)
 		r.ended = why
 		return why
 	}
@@ -186,8 +229,9 @@ func (r *Reader) failed(ctx context.Context, err error) error {
 // closeCursor ends a statement, and the session where it was opened for that statement alone.
 func (r *Reader) closeCursor(c *Cursor) {
 	r.mu.Lock()
-	if _, ok := r.open[c]; ok {
-		delete(r.open, c)
+	defer r.mu.Unlock()
+	if i := slices.Index(r.open, c); i >= 0 {
+		r.open = slices.Delete(r.open, i, i+1)
 		if r.conn != nil && r.ended == nil {
 			c.counters = c.stmt.Counters()
 			c.stmt.Release()
@@ -196,9 +240,8 @@ func (r *Reader) closeCursor(c *Cursor) {
 	if len(r.open) == 0 && !r.begun {
 		r.since.Store(0)
 	}
-	r.mu.Unlock()
 	if c.own {
-		r.Close()
+		r.close()
 	}
 }
 
@@ -206,27 +249,31 @@ func (r *Reader) closeCursor(c *Cursor) {
 func (r *Reader) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.close()
+}
+
+func (r *Reader) close() {
 	if r.conn == nil {
 		return
 	}
-	for c := range r.open {
+	left := len(r.open) > 0
+	for _, c := range r.open {
 		c.closed = true
-		if r.ended == nil {
-			c.stmt.Release()
-		}
 	}
 	r.open = nil
-	r.end()
+	r.end(left)
 	r.pool.checkin(r, r.sound)
 }
 
-// end ends the snapshot on the connection. r.mu is held.
-func (r *Reader) end() {
+// end ends the snapshot on the connection; open says that cursors are. r.mu is held.
+func (r *Reader) end(open bool) {
 	if r.conn.Broken() != nil {
 		r.sound = false
 		return
 	}
-	r.conn.ReleaseStatements()
+	if open {
+		r.conn.ReleaseStatements()
+	}
 	if r.begun {
 		if err := r.conn.Exec("ROLLBACK"); err != nil {
 			r.sound = false
@@ -244,7 +291,7 @@ func (r *Reader) expire(why error) {
 		if r.conn == nil || r.ended != nil {
 			return
 		}
-		r.end()
+		r.end(true)
 		r.ended = why
 		if why == ErrClosed {
 			r.pool.checkin(r, false) // the pool is closing: nobody will come to give it back
@@ -269,6 +316,3 @@ func kickedBy(err error) error {
 	}
 	return nil
 }
-
-// Own makes closing the cursor close the session too.
-func (c *Cursor) Own() { c.own = true }

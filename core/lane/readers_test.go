@@ -42,7 +42,7 @@ func loop(ctx context.Context, r *rig, snapshot bool, pause time.Duration, rows 
 		if err != nil {
 			return err
 		}
-		i, err := inner.Open(ctx, "SELECT v FROM q WHERE id = ?", []any{c.Row().Values[0].Int})
+		i, err := inner.Open(ctx, "SELECT v FROM q WHERE id = ?", []any{c.Row()[0].Int})
 		if err == nil {
 			_, err = i.Next(ctx)
 		}

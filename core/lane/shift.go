@@ -152,6 +152,10 @@ func runHere(f func(*Tx) error, t *Tx) (err error) {
 	return f(t)
 }
 
+// absurd is how many times its hold a lease may last in all. It counts what the caller did not use: on a busy machine some
+// time can pass before its goroutine gets to run.
+const absurd = 20
+
 // await waits until the holder of a lease gives it back or its time is up.
 func (s *shift) await(t *Tx) (v verdict, ok bool) {
 	hold := t.job.opt.Hold
@@ -173,13 +177,17 @@ func (s *shift) await(t *Tx) (v verdict, ok bool) {
 			return 0, false
 		case <-s.timer.C:
 		}
-		held := time.Since(t.job.taken)
-		over, limit := held >= hold, hold
+		held := t.held()
+		over, limit := held >= hold || time.Since(t.job.taken) >= absurd*hold, hold
 		if since := time.Duration(s.now() - t.last.Load()); !over && idle > 0 && since >= idle && !t.turn.busy() {
 			over, limit = true, idle
 		}
 		if !over {
-			s.timer.Reset(min(hold-held, max(idle, time.Millisecond)))
+			wait := hold - held
+			if idle > 0 {
+				wait = min(wait, idle)
+			}
+			s.timer.Reset(max(wait, time.Millisecond))
 			continue
 		}
 		t.reason.Store(&reason{&LeaseError{Holder: t.job.name(), Held: held, Limit: limit}})

@@ -24,18 +24,18 @@ type slotWait struct {
 	gone bool
 }
 
-// acquire takes a slot. holding says that the caller has a connection already.
-func (s *slots) acquire(ctx context.Context, class Class, holding bool) error {
+// acquire takes a slot and tells how long it waited. holding says that the caller has a connection already.
+func (s *slots) acquire(ctx context.Context, class Class, holding bool) (time.Duration, error) {
 	s.mu.Lock()
 	if s.free > 0 && (holding || len(s.first) == 0) {
 		s.free--
 		s.mu.Unlock()
-		return nil
+		return 0, nil
 	}
 	if !holding && len(s.first)+len(s.second) >= s.limit {
 		depth := len(s.first) + len(s.second)
 		s.mu.Unlock()
-		return &OverloadError{Lane: s.name, Class: class, Reason: "queue full", Depth: depth, RetryAfter: 10 * time.Millisecond}
+		return 0, &OverloadError{Lane: s.name, Class: class, Reason: "queue full", Depth: depth, RetryAfter: 10 * time.Millisecond}
 	}
 	w := &slotWait{c: make(chan struct{}, 1)}
 	if holding {
@@ -45,11 +45,12 @@ func (s *slots) acquire(ctx context.Context, class Class, holding bool) error {
 	}
 	s.waits++
 	s.mu.Unlock()
-	return s.wait(ctx, class, w)
+	began := time.Now()
+	err := s.wait(ctx, class, w, began)
+	return time.Since(began), err
 }
 
-func (s *slots) wait(ctx context.Context, class Class, w *slotWait) error {
-	began := time.Now()
+func (s *slots) wait(ctx context.Context, class Class, w *slotWait, began time.Time) error {
 	timer := time.NewTimer(s.timeout)
 	defer timer.Stop()
 	select {

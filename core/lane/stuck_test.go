@@ -63,8 +63,8 @@ func stuckOnce(t *testing.T, run int, lent bool) {
 		var err error
 		if lent {
 			_, err = r.Update(ctx, lane.JobOptions{Name: "stuck"}, func(tx *lane.Tx) error {
-				_, _ = tx.Exec(ctx, grab, nil, nil)
-				_, err := tx.Exec(ctx, "INSERT INTO stuck VALUES (0, 'after')", nil, nil) // it goes on as if nothing had been
+				_, _ = tx.Exec(ctx, grab, nil)
+				_, err := tx.Exec(ctx, "INSERT INTO stuck VALUES (0, 'after')", nil) // it goes on as if nothing had been
 				if err == nil {
 					t.Error("a fenced transaction could write")
 				}
@@ -169,7 +169,7 @@ func TestInterruptAtShutdown(t *testing.T) {
 	go func() {
 		_, err := r.Update(context.Background(), lane.JobOptions{}, func(tx *lane.Tx) error {
 			close(started)
-			_, err := tx.Exec(context.Background(), "INSERT INTO t WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT x FROM c WHERE x < 0", nil, nil)
+			_, err := tx.Exec(context.Background(), "INSERT INTO t WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT x FROM c WHERE x < 0", nil)
 			return err
 		})
 		ended <- err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
 )
@@ -32,6 +33,7 @@ type Tx struct {
 	alone   bool
 	cursors int                    // open ones
 	last    atomic.Int64           // end of the latest statement, for the idle limit
+	picked  atomic.Int64           // when the caller took the loan up, by the shift's clock; 0: not yet
 	reason  atomic.Pointer[reason] // why the turn was or is being taken; set before it is
 }
 
@@ -59,6 +61,15 @@ func newTx(s *shift, j *job) *Tx {
 	t.last.Store(s.now())
 	j.tx = t
 	return t
+}
+
+// held is how long the caller has had the connection.
+func (t *Tx) held() time.Duration {
+	at := t.picked.Load()
+	if at == 0 {
+		return 0
+	}
+	return time.Duration(t.shift.now() - at)
 }
 
 // enter begins a use of the connection.
@@ -98,17 +109,17 @@ func (t *Tx) exit(err error) error {
 // Err is why nothing more can succeed in this transaction, or nil.
 func (t *Tx) Err() error { return t.dead }
 
-// Exec runs one statement to its end; sink, which may be nil, sees each row. Arguments must be plain values
-// (sqlite.Conn binds them without calling foreign code).
-func (t *Tx) Exec(ctx context.Context, sql string, args []any, sink func(*sqlite.Stmt) error) (Result, error) {
+// Exec runs one statement to its end. Arguments must be plain values (sqlite.Conn binds them without calling foreign code).
+func (t *Tx) Exec(ctx context.Context, sql string, args []any) (Result, error) {
 	if err := t.enter(); err != nil {
 		return Result{}, err
 	}
-	res, err := t.exec(ctx, sql, args, sink)
+	res, err := t.exec(ctx, sql, args, nil)
 	return res, t.exit(err)
 }
 
-func (t *Tx) exec(ctx context.Context, sql string, args []any, sink func(*sqlite.Stmt) error) (Result, error) {
+// exec runs a statement; keep, where not nil, gets all its rows.
+func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Result, error) {
 	if t.dead != nil {
 		return Result{}, t.dead
 	}
@@ -126,20 +137,14 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, sink func(*sqlite
 		defer t.conn.SetContext(nil)
 	}
 	var res Result
-	for {
-		row, err := stmt.Step()
-		if err != nil {
-			return Result{}, t.failed(ctx, class, err)
-		}
-		if !row {
-			break
-		}
-		res.Rows++
-		if sink != nil {
-			if err := sink(stmt); err != nil {
-				return Result{}, err
-			}
-		}
+	if keep != nil {
+		err = stmt.FetchAll(&keep.block)
+		res.Rows, keep.columns = int64(keep.block.Len()), stmt.Class().Columns // see Cursor.begun
+	} else {
+		res.Rows, err = stmt.Run()
+	}
+	if err != nil {
+		return Result{}, t.failed(ctx, class, err)
 	}
 	res.Counters = stmt.Counters()
 	if !class.ReadOnly {
@@ -264,28 +269,17 @@ func (t *Tx) open(ctx context.Context, sql string, args []any) (*Cursor, error) 
 		return nil, err
 	}
 	class := stmt.Class()
-	c := &Cursor{tx: t, stmt: stmt, columns: class.Columns}
+	c := &Cursor{tx: t, columns: class.Columns, at: -1, want: firstBlock}
 	if class.ReadOnly {
+		c.stmt, c.more = stmt, true
 		t.cursors++
 		return c, nil
 	}
 	c.decl = stmt.DeclTypes()
 	stmt.Release()
-	c.stmt, c.buffered = nil, true
-	c.result, err = t.exec(ctx, sql, args, func(s *sqlite.Stmt) error {
-		c.columns = s.Class().Columns // see Cursor.begun
-		var r sqlite.Row
-		if err := s.Row(&r); err != nil {
-			return err
-		}
-		c.buffer = append(c.buffer, r)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
+	c.result, err = t.exec(ctx, sql, args, c)
 	c.counters = c.result.Counters
-	return c, nil
+	return c, err
 }
 
 // finish ends the transaction: it gives the connection back and waits for the outcome. err is the closure's verdict.

@@ -112,6 +112,7 @@ func (w *writer) lend(j *job) (*Tx, error) {
 	if sig.kind == sigDone {
 		return nil, sig.err
 	}
+	j.tx.picked.Store(j.tx.shift.now())
 	return j.tx, nil
 }
 
