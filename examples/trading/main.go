@@ -1,8 +1,6 @@
 // Trading embeds the engine: twenty traders share four accounts and trade at
 // the same time, each fill one durable transaction, while a portfolio is read.
-// At the end the books are proven by SQL.
-//
-//	go run ./examples/trading [URL]
+// At the end the books are proven by SQL. Usage: go run ./examples/trading [URL]
 package main
 
 import (
@@ -43,12 +41,13 @@ func main() {
 func run(ctx context.Context, url string, out io.Writer) (err error) {
 	cfg := engine.DefaultConfig(url)
 	cfg.Migrations = migrations.FS // the schema that comes with the engine; yours works as well
+	cfg.Writer.Hold = time.Second  // the default suits trading; a busy laptop may stop a goroutine for longer
 	db, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := db.Update(ctx, seed, engine.HoldFor(time.Second)); err != nil {
+	if err := db.Update(ctx, seed); err != nil {
 		return err
 	}
 	d := &desk{db: db}

@@ -72,7 +72,7 @@ func (d *Desk) DB() *engine.DB { return d.db }
 
 // attempts bounds how often a transaction is begun again that was provably not
 // applied.
-const attempts = 4
+const attempts = 6
 
 // update runs a transaction that may be begun again: everything the desk writes
 // is guarded by a key (client order id, venue's execution id, state), so a

@@ -39,7 +39,7 @@ func (d *Desk) Record(ctx context.Context, events []market.Event) error {
 			}
 		}
 		return nil
-	}, engine.WithDurability(engine.Relaxed))
+	}, engine.WithDurability(engine.Relaxed), engine.HoldFor(time.Second)) // a batch takes a millisecond, and on a machine that is starved far longer
 }
 
 func record(ctx context.Context, tx *engine.Tx, e market.Event, latest bool) error {
