@@ -241,6 +241,7 @@ func (s *shift) redo(t *Tx, e entry) error {
 	if err := stmt.Bind(e.args); err != nil {
 		return err
 	}
+	from := trailStart(s.conn)
 	for {
 		row, err := stmt.Step()
 		if err != nil {
@@ -250,7 +251,7 @@ func (s *shift) redo(t *Tx, e entry) error {
 			break
 		}
 	}
-	if !stmt.Class().ReadOnly && (s.conn.Changes() != e.changes || s.conn.LastInsertRowID() != e.rowid) {
+	if !from.end(s.conn).same(e.did) {
 		return &NotAppliedError{t.job.name(), errors.New("run again it did not do the same: it uses random values or the time")}
 	}
 	return nil

@@ -39,10 +39,31 @@ type Tx struct {
 
 // entry is one statement of a journal: enough to do it again on the state that it saw.
 type entry struct {
-	sql     string
-	args    []any
-	changes int64
-	rowid   int64
+	sql  string
+	args []any
+	did  trail
+}
+
+// trail is what a statement left on its connection. Two runs of one journal must leave the same.
+type trail struct {
+	changes int64 // rows, those of triggers included
+	rowid   int64 // of the last insert; 0 where it is the number that somebody left before
+}
+
+// trailStart is what to compare with afterwards.
+func trailStart(c *sqlite.Conn) trail { return trail{c.TotalChanges(), c.LastInsertRowID()} }
+
+func (from trail) end(c *sqlite.Conn) trail {
+	to := trailStart(c)
+	to.changes -= from.changes
+	if to.rowid == from.rowid {
+		to.rowid = 0
+	}
+	return to
+}
+
+func (d trail) same(as trail) bool {
+	return d.changes == as.changes && (d.rowid == as.rowid || d.rowid == 0 || as.rowid == 0)
 }
 
 // reason is why a turn is over, where that was not the holder's own doing.
@@ -137,6 +158,10 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 		defer t.conn.SetContext(nil)
 	}
 	var res Result
+	var from trail
+	if t.record && !t.alone {
+		from = trailStart(t.conn)
+	}
 	if keep != nil {
 		err = stmt.FetchAll(&keep.block)
 		res.Rows, keep.columns = int64(keep.block.Len()), stmt.Class().Columns // see Cursor.begun
@@ -150,7 +175,7 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 	if !class.ReadOnly {
 		res.RowsAffected, res.LastInsertID = t.conn.Changes(), t.conn.LastInsertRowID()
 	}
-	t.note(class, sql, args, res)
+	t.note(class, sql, args, from)
 	return res, nil
 }
 
@@ -188,7 +213,7 @@ func connState() error {
 }
 
 // note keeps what the statement did, for the case that this transaction must move to a group of its own.
-func (t *Tx) note(class *sqlite.Class, sql string, args []any, res Result) {
+func (t *Tx) note(class *sqlite.Class, sql string, args []any, from trail) {
 	if !t.record || t.alone || (class.ReadOnly && len(class.Columns) > 0) {
 		return
 	}
@@ -201,7 +226,7 @@ func (t *Tx) note(class *sqlite.Class, sql string, args []any, res Result) {
 			kept[i] = bytes.Clone(b)
 		}
 	}
-	t.journal = append(t.journal, entry{sql, kept, res.RowsAffected, res.LastInsertID})
+	t.journal = append(t.journal, entry{sql, kept, from.end(t.conn)})
 }
 
 // failed decides what a statement's error means for the transaction.
