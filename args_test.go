@@ -146,7 +146,7 @@ func TestArgumentsAreCopied(t *testing.T) {
 		eventually(t, "the statement in the queue", func() bool { return db.Stats().Writer.Waiting > 0 })
 		copy(buf, "after!")
 		return nil
-	}, engine.HoldFor(5*time.Second))
+	})
 	if err := errors.Join(err, <-done); err != nil {
 		t.Fatal(err)
 	}

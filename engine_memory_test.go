@@ -5,7 +5,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/tidegate/engine"
 )
@@ -74,7 +73,7 @@ func TestMemoryGroupCommit(t *testing.T) {
 		}
 		eventually(t, "forty callers in the queue", func() bool { return db.Stats().Writer.Waiting == 40 })
 		return nil
-	}, engine.HoldFor(10*time.Second))
+	})
 	wg.Wait()
 	if err != nil {
 		t.Fatal(err)

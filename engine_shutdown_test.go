@@ -29,6 +29,25 @@ func closable(t *testing.T, change ...func(*engine.Config)) (*engine.DB, string)
 	return db, path
 }
 
+// halfRead begins a View that has read half of its rows when halfRead returns, and reads on after goOn.
+func halfRead(db *engine.DB, goOn <-chan struct{}) (result <-chan error) {
+	view, seen := make(chan error, 1), make(chan struct{})
+	go func() {
+		view <- db.View(context.Background(), func(ctx context.Context, tx *engine.Tx) error {
+			defer close(seen)
+			rows, err := tx.Query(ctx, "SELECT balance FROM acc")
+			if err != nil || !rows.Next() {
+				return errors.Join(err, errMine)
+			}
+			seen <- struct{}{}
+			<-goOn
+			return drained(rows, nil)
+		})
+	}()
+	<-seen
+	return view
+}
+
 // TestShutdownDrains: who is at work finishes, who waits is served, who comes later is refused.
 func TestShutdownDrains(t *testing.T) {
 	t.Parallel()
@@ -41,7 +60,7 @@ func TestShutdownDrains(t *testing.T) {
 			<-leave
 			_, err := tx.Exec(ctx, "UPDATE acc SET balance = balance + 1 WHERE id = 1")
 			return err
-		}, engine.HoldFor(10*time.Second))
+		})
 	}()
 	<-inside
 	waiting := make(chan error, 5)
@@ -52,20 +71,8 @@ func TestShutdownDrains(t *testing.T) {
 		}()
 	}
 	eventually(t, "five callers in the queue", func() bool { return db.Stats().Writer.Waiting == cap(waiting) })
-	view := make(chan error, 1)
-	seen, goOn := make(chan struct{}), make(chan struct{})
-	go func() {
-		view <- db.View(context.Background(), func(ctx context.Context, tx *engine.Tx) error {
-			rows, err := tx.Query(ctx, "SELECT balance FROM acc")
-			if err != nil || !rows.Next() {
-				return errors.Join(err, errMine)
-			}
-			close(seen)
-			<-goOn
-			return drained(rows, nil)
-		})
-	}()
-	<-seen
+	goOn := make(chan struct{})
+	view := halfRead(db, goOn)
 	shut := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -130,7 +137,7 @@ func TestShutdownByDeadline(t *testing.T) {
 			close(inside)
 			<-leave
 			return nil
-		}, engine.HoldFor(time.Minute))
+		})
 	}()
 	<-inside
 	waiting := make(chan error, 1)

@@ -73,9 +73,12 @@ func wantNoSecret(t testing.TB, err error, secret string) {
 	}
 }
 
+// config has limits that a busy machine does not reach; tests of a limit set it.
 func config(url string) engine.Config {
 	cfg := engine.DefaultConfig(url)
 	cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	cfg.Writer.Hold, cfg.Writer.QueueTimeout = 20*time.Second, 20*time.Second
+	cfg.Readers.QueueTimeout = 20 * time.Second
 	return cfg
 }
 

@@ -316,7 +316,7 @@ func TestSpansOfAGroup(t *testing.T) {
 		}
 		eventually(t, "five callers in the queue", func() bool { return db.Stats().Writer.Waiting == 5 })
 		return errMine // not a member itself
-	}, engine.HoldFor(10*time.Second))
+	})
 	wg.Wait()
 	if err != errMine {
 		t.Fatal(err)

@@ -63,7 +63,7 @@ func TestHealthOfAHeldWriter(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		return nil
-	}, engine.HoldFor(10*time.Second))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

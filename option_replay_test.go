@@ -45,34 +45,32 @@ func TestReplayable(t *testing.T) {
 			}
 		})
 	}
-	var blamed, batch error
+	var blamed, single error
+	alone := func(to *error, sql string, opts ...any) {
+		wg.Go(func() {
+			_, err := db.Exec(t.Context(), sql, opts...)
+			mu.Lock()
+			*to = err
+			mu.Unlock()
+		})
+	}
 	err := db.Update(t.Context(), func(context.Context, *engine.Tx) error { // all of them queue up behind this one
 		start("replayable", engine.Replayable())
 		start("once")
-		wg.Go(func() {
-			_, err := db.Exec(t.Context(), "INSERT INTO entry (acc, amount) VALUES (1, 77)")
-			mu.Lock()
-			batch = err
-			mu.Unlock()
-		})
+		alone(&single, "INSERT INTO entry (acc, amount) VALUES (1, 77)")
 		eventually(t, "three callers in the queue", func() bool { return db.Stats().Writer.Waiting == 3 })
-		wg.Go(func() {
-			_, err := db.Exec(t.Context(), "UPDATE acc SET balance = balance + stuck() WHERE id = 1", engine.WithName("culprit"))
-			mu.Lock()
-			blamed = err
-			mu.Unlock()
-		})
+		alone(&blamed, "UPDATE acc SET balance = balance + stuck() WHERE id = 1", engine.WithName("culprit"))
 		eventually(t, "the culprit in the queue", func() bool { return db.Stats().Writer.Waiting == 4 })
 		return errMine
-	}, engine.HoldFor(10*time.Second))
+	})
 	if err != errMine {
 		t.Fatal(err)
 	}
 	within(t, 10*time.Second, "the group of a stuck statement", wg.Wait)
 	wantOnly(t, blamed, engine.ErrLeaseExpired)
 	wantText(t, blamed, `"culprit"`)
-	if batch != nil {
-		t.Errorf("a single statement is run again by the engine, but: %v", batch)
+	if single != nil {
+		t.Errorf("a single statement is run again by the engine, but: %v", single)
 	}
 	if results["replayable"] != nil || runs["replayable"] != 2 {
 		t.Errorf("replayable: %d runs, %v", runs["replayable"], results["replayable"])

@@ -108,7 +108,7 @@ func TestRunOnce(t *testing.T) {
 		}
 		eventually(t, "ten callers in the queue", func() bool { return db.Stats().Writer.Waiting == 10 })
 		return move(ctx, tx, 1, 2, 1)
-	}, engine.HoldFor(10*time.Second))
+	})
 	wg.Wait()
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestWithTimeout(t *testing.T) {
 			}
 		}
 		return nil
-	}, engine.HoldFor(10*time.Second))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestQueueLimits(t *testing.T) {
 			}
 		}
 		return nil
-	}, engine.HoldFor(10*time.Second))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestClassesGoInOrder(t *testing.T) {
 			eventually(t, "one more in the queue", func() bool { return db.Stats().Writer.Waiting == i+1 })
 		}
 		return nil
-	}, engine.HoldFor(10*time.Second))
+	})
 	wg.Wait()
 	if err != nil {
 		t.Fatal(err)

@@ -100,7 +100,7 @@ func TestForeignWriter(t *testing.T) {
 			t.Errorf("reads see %d of another program's open transaction", n)
 		}
 		return nil
-	}, engine.HoldFor(10*time.Second))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -221,7 +221,7 @@ func TestHoldFor(t *testing.T) {
 			}
 		}
 		return nil
-	}, engine.HoldFor(10*time.Second))
+	}, engine.HoldFor(20*time.Second))
 	if err != nil {
 		t.Errorf("HoldFor did not hold: %v", err)
 	}

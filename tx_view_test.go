@@ -171,7 +171,7 @@ func TestReadersDoNotWaitForTheWriter(t *testing.T) {
 		}
 		wg.Wait()
 		return nil
-	}, engine.HoldFor(10*time.Second))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
