@@ -56,33 +56,42 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 // the writer, and its rows are returned once it is committed. The caller closes the rows; [Rows.All] and reading to the
 // end do so too. An [Option] among the arguments is an option of the call.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (*Rows, error) {
-	opts, plain, err := splitArgs(args)
-	if err != nil {
+	rows := new(Rows)
+	if err := db.query(ctx, rows, sql, args); err != nil {
 		return nil, err
 	}
-	if err := db.admit(ctx, "Query", "tx.Query"); err != nil {
-		return nil, err
-	}
-	ctx, cancel := opts.bound(ctx)
-	st := db.statement(sql, laneOf(opts.class), opts)
-	rows, err := db.read(ctx, sql, plain, opts, &st)
-	if err != nil {
-		err = db.record(ctx, &st, lane.Result{}, err)
-		cancel()
-		return nil, err
-	}
-	rows.cancel = cancel
 	return rows, nil
 }
 
-func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions, st *trace.Statement) (*Rows, error) {
+// query is Query into rows of the caller's.
+func (db *DB) query(ctx context.Context, rows *Rows, sql string, args []any) error {
+	opts, plain, err := splitArgs(args)
+	if err != nil {
+		return err
+	}
+	if err := db.admit(ctx, "Query", "tx.Query"); err != nil {
+		return err
+	}
+	ctx, cancel := opts.bound(ctx)
+	st := db.statement(sql, laneOf(opts.class), opts)
+	cur, err := db.read(ctx, sql, plain, opts, &st)
+	if err != nil {
+		err = db.record(ctx, &st, lane.Result{}, err)
+		cancel()
+		return err
+	}
+	*rows = Rows{db: db, ctx: ctx, cur: cur, st: st, cancel: cancel}
+	return nil
+}
+
+func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions, st *trace.Statement) (*lane.Cursor, error) {
 	if err := alone(st.Query); err != nil {
 		return nil, err
 	}
 	cur, err := db.lanes.Query(ctx, lane.ReadOptions{Class: opts.class, Name: opts.name}, sql, args)
 	if err == nil {
 		st.QueueWait = cur.Queued()
-		return &Rows{db: db, ctx: ctx, cur: cur, st: *st}, nil
+		return cur, nil
 	}
 	if !errors.Is(err, lane.ErrWrites) {
 		return nil, err
@@ -95,16 +104,14 @@ func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions
 		return err
 	})
 	st.QueueWait, st.Group = rep.Queue, rep.Group
-	if err != nil {
-		return nil, err
-	}
-	return &Rows{db: db, ctx: ctx, cur: written, st: *st}, nil
+	return written, err
 }
 
 // QueryRow runs one statement of which at most one row is wanted. The error, [ErrNoRows] among them, comes with Scan.
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) *Row {
-	rows, err := db.Query(ctx, sql, args...)
-	return &Row{rows: rows, err: err}
+	row := new(Row)
+	row.err = db.query(ctx, &row.rows, sql, args)
+	return row
 }
 
 // alone refuses savepoints outside a transaction. SQLite takes SAVEPOINT for a statement that only reads, so it would run

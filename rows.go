@@ -11,23 +11,34 @@ import (
 // Rows are the rows of a query, read one by one. While they are open they hold a connection and a snapshot, not a turn at
 // the processor. Not safe for concurrent use.
 type Rows struct {
-	db     *DB
-	ctx    context.Context
-	cur    *lane.Cursor
-	cancel context.CancelFunc
-	tx     *Tx
-	st     trace.Statement
-	has    bool
-	done   bool
-	err    error
-	plan   *structPlan // how the columns fill the struct that was scanned last
+	db      *DB
+	ctx     context.Context
+	cur     *lane.Cursor
+	cancel  context.CancelFunc
+	tx      *Tx
+	st      trace.Statement
+	has     bool
+	done    bool
+	err     error
+	columns []string    // of closed rows
+	plan    *structPlan // how the columns fill the struct that was scanned last
 }
 
 // Columns are the names of the columns.
-func (r *Rows) Columns() []string { return r.cur.Columns() }
+func (r *Rows) Columns() []string {
+	if r.done {
+		return r.columns
+	}
+	return r.cur.Columns()
+}
 
-// DeclTypes are the declared types of the columns, "" for expressions.
-func (r *Rows) DeclTypes() []string { return r.cur.DeclTypes() }
+// DeclTypes are the declared types of the columns, "" for expressions; nil once the rows are closed.
+func (r *Rows) DeclTypes() []string {
+	if r.done {
+		return nil
+	}
+	return r.cur.DeclTypes()
+}
 
 // Next steps to the next row. False means that there is none, or that Err is set; the rows are closed then.
 func (r *Rows) Next() bool {
@@ -53,8 +64,9 @@ func (r *Rows) end(err error) {
 		return
 	}
 	r.done, r.has = true, false
-	r.cur.Close()
-	res := r.cur.Result()
+	r.columns = r.cur.Columns()
+	res := r.cur.Finish()
+	r.cur = nil
 	if err = r.db.record(r.ctx, &r.st, res, err); err != nil {
 		r.err = err
 	}
@@ -107,7 +119,7 @@ func (r *Rows) Values() ([]any, error) {
 
 // Row is the result of a query of which at most one row is wanted.
 type Row struct {
-	rows *Rows
+	rows Rows
 	err  error
 }
 

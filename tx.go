@@ -38,13 +38,18 @@ func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 
 // Query runs one statement and returns its rows. The caller closes them; the end of the transaction does so too.
 func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (*Rows, error) {
-	return tx.query(ctx, sql, args)
+	rows := new(Rows)
+	if err := tx.query(ctx, rows, sql, args); err != nil {
+		return nil, err
+	}
+	return rows, nil
 }
 
 // QueryRow runs one statement of which at most one row is wanted. The error, [ErrNoRows] among them, comes with Scan.
 func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) *Row {
-	rows, err := tx.query(ctx, sql, args)
-	return &Row{rows: rows, err: err}
+	row := new(Row)
+	row.err = tx.query(ctx, &row.rows, sql, args)
+	return row
 }
 
 // OnCommit registers f to be called after the transaction was committed, on the goroutine that called Update, in the
@@ -77,8 +82,8 @@ func (tx *Tx) exec(ctx context.Context, sql string, args []any) (Result, error) 
 
 // drain is Exec inside a View: it reads the rows to their end.
 func (tx *Tx) drain(ctx context.Context, sql string, args []any) error {
-	rows, err := tx.query(ctx, sql, args)
-	if err != nil {
+	var rows Rows
+	if err := tx.query(ctx, &rows, sql, args); err != nil {
 		return err
 	}
 	for rows.Next() {
@@ -86,13 +91,13 @@ func (tx *Tx) drain(ctx context.Context, sql string, args []any) error {
 	return rows.Err()
 }
 
-func (tx *Tx) query(ctx context.Context, sql string, args []any) (*Rows, error) {
+func (tx *Tx) query(ctx context.Context, rows *Rows, sql string, args []any) error {
 	plain, err := plainArgs(args)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if tx.over.Load() {
-		return nil, tx.ended()
+		return tx.ended()
 	}
 	tx.count++
 	where := sqlite.Writer.String()
@@ -102,9 +107,10 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any) (*Rows, error) 
 	st := tx.db.statement(sql, where, tx.opts)
 	cur, err := tx.open(ctx, sql, plain)
 	if err != nil {
-		return nil, tx.db.record(ctx, &st, lane.Result{}, err)
+		return tx.db.record(ctx, &st, lane.Result{}, err)
 	}
-	return &Rows{db: tx.db, ctx: ctx, cur: cur, tx: tx, st: st}, nil
+	*rows = Rows{db: tx.db, ctx: ctx, cur: cur, tx: tx, st: st}
+	return nil
 }
 
 func (tx *Tx) open(ctx context.Context, sql string, args []any) (*lane.Cursor, error) {

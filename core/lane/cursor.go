@@ -74,6 +74,16 @@ func (c *Cursor) Result() Result {
 	return r
 }
 
+// Finish is Close and Result in one. The cursor must not be used afterwards: its memory may belong to another query.
+func (c *Cursor) Finish() Result {
+	_ = c.Close() // what went wrong was told by Next
+	res := c.Result()
+	if c.own && c.rd != nil {
+		c.rd.recycle()
+	}
+	return res
+}
+
 // Next steps to the next row; false at the end and after an error.
 func (c *Cursor) Next(ctx context.Context) (bool, error) {
 	if c.at+1 >= c.block.Len() && c.more && !c.closed {

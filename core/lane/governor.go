@@ -63,8 +63,8 @@ func (l *Lanes) govern(now time.Time) {
 	if size < wal.Soft {
 		return
 	}
-	for _, r := range l.snapshots() {
-		age := time.Duration(now.UnixNano() - r.since.Load())
+	for _, s := range l.snapshots() {
+		r, age := s.reader, time.Duration(now.UnixNano()-s.since)
 		limit := wal.Soft
 		if size >= wal.Cap {
 			limit = wal.Cap
@@ -73,21 +73,29 @@ func (l *Lanes) govern(now time.Time) {
 		}
 		l.log.Warn("a snapshot is ended: it keeps the write-ahead log from being reset", "reader", r.name, "age", age, "wal_bytes", size)
 		l.ended.Add(1)
-		r.expire(&SnapshotError{Holder: nameOr(r.name), Age: age, WALBytes: size, Limit: limit})
+		r.expire(s.serial, &SnapshotError{Holder: nameOr(r.name), Age: age, WALBytes: size, Limit: limit})
 	}
 }
 
+// snapshot is a session as the governor saw it.
+type snapshot struct {
+	reader *Reader
+	serial uint64
+	since  int64
+}
+
 // snapshots lists the sessions that hold one, oldest first.
-func (l *Lanes) snapshots() []*Reader {
-	var out []*Reader
+func (l *Lanes) snapshots() []snapshot {
+	var out []snapshot
 	for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
 		for _, r := range p.holders() {
-			if r.since.Load() != 0 {
-				out = append(out, r)
+			serial := r.serial.Load()
+			if at := r.since.Load(); at != 0 {
+				out = append(out, snapshot{r, serial, at})
 			}
 		}
 	}
-	sort.Slice(out, func(i, k int) bool { return out[i].since.Load() < out[k].since.Load() })
+	sort.Slice(out, func(i, k int) bool { return out[i].since < out[k].since })
 	return out
 }
 

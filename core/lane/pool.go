@@ -16,12 +16,14 @@ type pool struct {
 	slots slots
 
 	mu      sync.Mutex
-	idle    []*parked // last in, first out, so that those at the bottom age and are closed
-	open    int       // idle and in use
+	idle    []parked // last in, first out, so that those at the bottom age and are closed
+	open    int      // idle and in use
 	waiters []*connWait
 	gen     uint64 // connections of an older generation are closed when they come back
 	closed  bool
 	active  map[*Reader]struct{} // who holds a connection
+
+	readers sync.Pool // of *Reader, of sessions for one statement that have ended
 
 	opened, closedIdle, retired, connWaits uint64
 }
@@ -40,10 +42,12 @@ type hold struct {
 	conn *sqlite.Conn
 	gen  uint64 // of the pool when it was opened
 	uses int
+	// spare is where the connection's next cursor copies its rows to, so that it need not allocate.
+	spare sqlite.Block
 }
 
 type connWait struct {
-	c    chan *parked // nil: you may open one
+	c    chan parked // without a connection: you may open one
 	gone bool
 }
 
@@ -59,15 +63,15 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 		p.mu.Unlock()
 		return ErrClosed
 	}
-	var got *parked
+	var got parked
 	if n := len(p.idle); n > 0 {
 		got = p.idle[n-1]
-		p.idle[n-1] = nil
+		p.idle[n-1] = parked{}
 		p.idle = p.idle[:n-1]
 	} else if p.open < p.cfg.Conns {
 		p.open++
 	} else {
-		w := &connWait{c: make(chan *parked, 1)}
+		w := &connWait{c: make(chan parked, 1)}
 		p.waiters = append(p.waiters, w)
 		p.connWaits++
 		p.mu.Unlock()
@@ -80,7 +84,7 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 	p.active[r] = struct{}{}
 	gen := p.gen
 	p.mu.Unlock()
-	if got != nil {
+	if got.conn != nil {
 		r.hold = got.hold
 		return nil
 	}
@@ -92,7 +96,7 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 		p.mu.Unlock()
 		return err
 	}
-	r.conn, r.gen = conn, gen
+	r.hold = hold{conn: conn, gen: gen, spare: r.spare}
 	p.mu.Lock()
 	p.opened++
 	p.mu.Unlock()
@@ -100,23 +104,23 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 }
 
 // await waits for a connection to be given back. The run slot is not held meanwhile: those who could give one back need it.
-func (p *pool) await(ctx context.Context, r *Reader, w *connWait) (*parked, error) {
+func (p *pool) await(ctx context.Context, r *Reader, w *connWait) (parked, error) {
 	p.slots.release()
 	began := time.Now()
 	timer := time.NewTimer(p.cfg.QueueTimeout)
 	defer timer.Stop()
-	var got *parked
+	var got parked
 	select {
 	case got = <-w.c:
 	case <-ctx.Done():
-		return nil, p.forsake(w, r, context.Cause(ctx), began)
+		return got, p.forsake(w, r, context.Cause(ctx), began)
 	case <-timer.C:
-		return nil, p.forsake(w, r, nil, began)
+		return got, p.forsake(w, r, nil, began)
 	}
 	if _, err := p.slots.acquire(ctx, r.class, true); err != nil {
 		p.giveBack(got)
 		r.slotless = true
-		return nil, err
+		return parked{}, err
 	}
 	r.queued += time.Since(began)
 	return got, nil
@@ -145,10 +149,10 @@ func (p *pool) forsake(w *connWait, r *Reader, cause error, began time.Time) err
 }
 
 // giveBack returns what await was given: a connection, or the right to open one.
-func (p *pool) giveBack(got *parked) {
+func (p *pool) giveBack(got parked) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if got == nil {
+	if got.conn == nil {
 		p.lost()
 		return
 	}
@@ -166,7 +170,10 @@ func (p *pool) checkin(r *Reader, sound bool) {
 	p.mu.Lock()
 	delete(p.active, r)
 	if sound && r.gen == p.gen && !p.closed {
-		p.park(&parked{hold: hold{conn, r.gen, r.uses}, since: p.lanes.clock.Now()})
+		back := parked{hold: r.hold, since: p.lanes.clock.Now()}
+		back.conn = conn
+		r.spare = sqlite.Block{}
+		p.park(back)
 		p.mu.Unlock()
 		return
 	}
@@ -177,7 +184,7 @@ func (p *pool) checkin(r *Reader, sound bool) {
 }
 
 // park puts a connection where the next caller finds it. p.mu is held.
-func (p *pool) park(c *parked) {
+func (p *pool) park(c parked) {
 	for len(p.waiters) > 0 {
 		w := p.waiters[0]
 		p.waiters[0] = nil
@@ -197,7 +204,7 @@ func (p *pool) lost() {
 		p.waiters[0] = nil
 		p.waiters = p.waiters[1:]
 		if !w.gone {
-			w.c <- nil
+			w.c <- parked{}
 			return
 		}
 	}
@@ -212,8 +219,8 @@ func (p *pool) reap(now time.Time) {
 	for n < len(p.idle) && now.Sub(p.idle[n].since) >= p.cfg.IdleTimeout {
 		n++
 	}
-	old := append([]*parked(nil), p.idle[:n]...)
-	p.idle = append(p.idle[:0], p.idle[n:]...)
+	old := append([]parked(nil), p.idle[:n]...)
+	p.idle = append([]parked(nil), p.idle[n:]...)
 	p.open -= n
 	p.closedIdle += uint64(n)
 	p.mu.Unlock()
@@ -244,7 +251,7 @@ func (p *pool) close() {
 	p.open -= len(old)
 	for _, w := range p.waiters {
 		if !w.gone {
-			w.c <- nil
+			w.c <- parked{}
 			p.open++ // the waiter finds the pool closed and counts itself off
 		}
 	}
@@ -280,7 +287,7 @@ func (p *pool) drain(ctx context.Context) error {
 		}
 		if err != nil {
 			for _, r := range left {
-				r.expire(ErrClosed)
+				r.expire(r.serial.Load(), ErrClosed)
 			}
 		}
 		select {

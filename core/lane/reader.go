@@ -34,9 +34,12 @@ type Reader struct {
 	ended    error
 	slotless bool
 	sound    bool
-	since    atomic.Int64 // when its snapshot began, clock ns; 0: none yet
-	kick     sync.Mutex   // guards stepping, so that a late interruption cannot hit the connection's next user
-	stepping *sqlite.Conn // the connection while inside SQLite
+	since    atomic.Int64  // when its snapshot began, clock ns; 0: none yet
+	serial   atomic.Uint64 // which of its lives this is: sessions for one statement are used again
+	solo     Cursor        // of a session for one statement
+	room     [1]*Cursor    // first array of open
+	kick     sync.Mutex    // guards stepping, so that a late interruption cannot hit the connection's next user
+	stepping *sqlite.Conn  // the connection while inside SQLite
 }
 
 // Read takes a connection of the lane that serves the class.
@@ -63,7 +66,11 @@ func (l *Lanes) session(ctx context.Context, opt ReadOptions) (*Reader, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	r := &Reader{pool: p, class: opt.Class, name: opt.Name, snapshot: opt.Snapshot, sound: true}
+	r, _ := p.readers.Get().(*Reader)
+	if r == nil {
+		r = &Reader{pool: p}
+	}
+	r.class, r.name, r.snapshot, r.sound, r.slotless = opt.Class, opt.Name, opt.Snapshot, true, false
 	waited, err := p.slots.acquire(ctx, opt.Class, false)
 	if err != nil {
 		return nil, err
@@ -87,7 +94,7 @@ func (l *Lanes) Query(ctx context.Context, opt ReadOptions, sql string, args []a
 	}
 	r.mu.Lock()
 	r.arm(ctx)
-	c, err := r.start(ctx, sql, args)
+	c, err := r.start(ctx, sql, args, &r.solo)
 	if err == nil {
 		c.own = true
 		c.more, c.err = r.step(ctx, c)
@@ -145,11 +152,11 @@ func (r *Reader) Open(ctx context.Context, sql string, args []any) (*Cursor, err
 		return nil, err
 	}
 	defer r.exit()
-	return r.start(ctx, sql, args)
+	return r.start(ctx, sql, args, new(Cursor))
 }
 
-// start is Open with the connection in use.
-func (r *Reader) start(ctx context.Context, sql string, args []any) (*Cursor, error) {
+// start is Open with the connection in use, for a cursor that is in nobody's hands.
+func (r *Reader) start(ctx context.Context, sql string, args []any, c *Cursor) (*Cursor, error) {
 	stmt, err := r.conn.Prepare(sql)
 	if err != nil {
 		return nil, r.failed(ctx, err)
@@ -174,7 +181,12 @@ func (r *Reader) start(ctx context.Context, sql string, args []any) (*Cursor, er
 		stmt.Release()
 		return nil, err
 	}
-	c := &Cursor{rd: r, stmt: stmt, columns: class.Columns, at: -1, more: true, want: firstBlock}
+	*c = Cursor{rd: r, stmt: stmt, columns: class.Columns, at: -1, more: true, want: firstBlock}
+	c.block, r.spare = r.spare, sqlite.Block{}
+	c.block.Clear()
+	if r.open == nil {
+		r.open = r.room[:0]
+	}
 	r.open = append(r.open, c)
 	return c, nil
 }
@@ -235,6 +247,7 @@ func (r *Reader) closeCursor(c *Cursor) {
 		if r.conn != nil && r.ended == nil {
 			c.counters = c.stmt.Counters()
 			c.stmt.Release()
+			r.spare, c.block = c.block, sqlite.Block{}
 		}
 	}
 	if len(r.open) == 0 && !r.begun {
@@ -285,10 +298,10 @@ func (r *Reader) end(open bool) {
 
 // expire takes the snapshot away. Between two steps that is done at once; inside a step the statement is interrupted and
 // the session ends itself.
-func (r *Reader) expire(why error) {
+func (r *Reader) expire(serial uint64, why error) {
 	if r.mu.TryLock() {
 		defer r.mu.Unlock()
-		if r.conn == nil || r.ended != nil {
+		if r.conn == nil || r.ended != nil || r.serial.Load() != serial {
 			return
 		}
 		r.end(true)
@@ -300,7 +313,7 @@ func (r *Reader) expire(why error) {
 	}
 	r.kick.Lock()
 	defer r.kick.Unlock()
-	if r.stepping != nil {
+	if r.stepping != nil && r.serial.Load() == serial {
 		r.stepping.Kick(why)
 	}
 }
@@ -315,4 +328,20 @@ func kickedBy(err error) error {
 		return ErrClosed
 	}
 	return nil
+}
+
+// recycle lets the next session for one statement use this one's memory. Nobody may use r or its cursor any more; the
+// governor, which may have seen it, is told by the serial number.
+func (r *Reader) recycle() {
+	r.mu.Lock()
+	reusable := r.conn == nil && r.ended == nil && r.sound
+	if reusable {
+		r.serial.Add(1)
+		r.solo = Cursor{}
+		r.room[0], r.open, r.queued = nil, nil, 0
+	}
+	r.mu.Unlock()
+	if reusable {
+		r.pool.readers.Put(r)
+	}
 }
