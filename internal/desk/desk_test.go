@@ -30,12 +30,12 @@ const fifoAccount = 6
 // bench is a desk on a database of its own, with a quote for every instrument.
 type bench struct {
 	*desk.Desk
-	t    *testing.T
+	t    testing.TB
 	now  int64
 	sent atomic.Int64
 }
 
-func openDB(t *testing.T, url string) *engine.DB {
+func openDB(t testing.TB, url string) *engine.DB {
 	t.Helper()
 	cfg := engine.DefaultConfig(url)
 	cfg.Migrations = migrations.FS
@@ -53,7 +53,7 @@ func openDB(t *testing.T, url string) *engine.DB {
 	return db
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 9, 1, 15, 0, 0, 0, time.UTC).UnixNano()}
 	db := openDB(t, "sqlite:///"+filepath.ToSlash(filepath.Join(t.TempDir(), "desk.db")))

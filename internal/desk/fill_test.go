@@ -198,3 +198,42 @@ func TestCostMethods(t *testing.T) {
 	}
 	b.sound()
 }
+
+// The hot path of one session: risk check and order, acknowledgement, fill.
+// Commits are relaxed, so what is measured is the work and not the disk.
+func BenchmarkTrade(b *testing.B) {
+	d := newBench(b)
+	px := listing(share).Start
+	for _, step := range []struct {
+		name string
+		run  func(n int)
+	}{
+		{"place", func(n int) {
+			o := d.order(1+int64(n%5), share, 1-2*(n%2), 1)
+			if p, err := d.Place(b.Context(), o); err != nil || p.Refused != nil && p.Refused.Kind != "open_orders" {
+				b.Fatal(p.Refused, err)
+			}
+		}},
+		{"figures", func(n int) {
+			if _, err := d.Figures(b.Context(), 1+int64(n%5), share, 1, d.now); err != nil {
+				b.Fatal(err)
+			}
+		}},
+		{"trade", func(n int) { d.trade(1+int64(n%5), perp, 1-2*(n/5%2), 10, listing(perp).Start, 1) }},
+		{"trade fifo", func(n int) { d.trade(fifoAccount, share, 1-2*(n%2), 10, px, 1) }},
+		{"portfolio", func(n int) {
+			if _, err := d.Portfolio(b.Context(), 1+int64(n%5)); err != nil {
+				b.Fatal(err)
+			}
+		}},
+	} {
+		b.Run(step.name, func(b *testing.B) {
+			n := 0
+			for b.Loop() {
+				n++
+				step.run(n)
+			}
+		})
+	}
+	d.sound()
+}

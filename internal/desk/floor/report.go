@@ -55,7 +55,7 @@ type Invariant struct {
 	Example string `json:"example,omitempty"`
 }
 
-// Describe says where market data come from.
+// describe says where market data come from.
 func (cfg Config) describe() string {
 	if len(cfg.Recordings) == 0 {
 		return "simulated"
