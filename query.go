@@ -37,7 +37,8 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 	}
 	ctx, cancel := opts.bound(ctx)
 	defer cancel()
-	st := db.statement(sql, "writer", opts)
+	var st trace.Statement
+	db.begin(&st, sql, sqlite.Writer.String(), opts)
 	if err := alone(st.Query); err != nil {
 		return Result{}, db.record(ctx, &st, lane.Result{}, err)
 	}
@@ -72,16 +73,15 @@ func (db *DB) query(ctx context.Context, rows *Rows, sql string, args []any) err
 	if err := db.admit(ctx, "Query", "tx.Query"); err != nil {
 		return err
 	}
-	ctx, cancel := opts.bound(ctx)
-	st := db.statement(sql, laneOf(opts.class), opts)
-	cur, err := db.read(ctx, sql, plain, opts, &st)
+	rows.db = db
+	rows.ctx, rows.cancel = opts.bound(ctx)
+	db.begin(&rows.st, sql, laneOf(opts.class), opts)
+	rows.cur, err = db.read(rows.ctx, sql, plain, opts, &rows.st)
 	if err != nil {
-		err = db.record(ctx, &st, lane.Result{}, err)
-		cancel()
-		return err
+		err = db.record(rows.ctx, &rows.st, lane.Result{}, err)
+		rows.cancel()
 	}
-	*rows = Rows{db: db, ctx: ctx, cur: cur, st: st, cancel: cancel}
-	return nil
+	return err
 }
 
 func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions, st *trace.Statement) (*lane.Cursor, error) {
@@ -206,9 +206,9 @@ func laneOf(c Class) string {
 	return sqlite.Reader.String()
 }
 
-// statement begins the record of one execution.
-func (db *DB) statement(sql, lane string, opts callOptions) trace.Statement {
-	return trace.Statement{Query: db.queries.describe(sql), Start: time.Now(), Lane: lane, Class: opts.class.String()}
+// begin begins the record of one execution, in place: a record that is passed on lives on the heap.
+func (db *DB) begin(st *trace.Statement, sql, lane string, opts callOptions) {
+	st.Query, st.Start, st.Lane, st.Class = db.queries.describe(sql), time.Now(), lane, opts.class.String()
 }
 
 // record ends it, and gives the error its public form.

@@ -75,7 +75,8 @@ func (tx *Tx) exec(ctx context.Context, sql string, args []any) (Result, error) 
 		return Result{}, tx.ended()
 	}
 	tx.count++
-	st := tx.db.statement(sql, sqlite.Writer.String(), tx.opts)
+	var st trace.Statement
+	tx.db.begin(&st, sql, sqlite.Writer.String(), tx.opts)
 	res, err := tx.write.Exec(ctx, sql, plain)
 	return Result{res.RowsAffected, res.LastInsertID}, tx.db.record(ctx, &st, res, err)
 }
@@ -104,12 +105,11 @@ func (tx *Tx) query(ctx context.Context, rows *Rows, sql string, args []any) err
 	if tx.write == nil {
 		where = laneOf(tx.opts.class)
 	}
-	st := tx.db.statement(sql, where, tx.opts)
-	cur, err := tx.open(ctx, sql, plain)
-	if err != nil {
-		return tx.db.record(ctx, &st, lane.Result{}, err)
+	rows.db, rows.ctx, rows.tx = tx.db, ctx, tx
+	tx.db.begin(&rows.st, sql, where, tx.opts)
+	if rows.cur, err = tx.open(ctx, sql, plain); err != nil {
+		return tx.db.record(ctx, &rows.st, lane.Result{}, err)
 	}
-	*rows = Rows{db: tx.db, ctx: ctx, cur: cur, tx: tx, st: st}
 	return nil
 }
 

@@ -155,8 +155,7 @@ func (c *Cursor) Close() error {
 	if c.tx.enter() != nil {
 		return nil // the transaction is over and has reset the statement
 	}
-	c.counters = c.stmt.Counters()
-	c.stmt.Release()
+	c.counters = c.stmt.Finish()
 	c.tx.cursors--
 	return c.tx.exit(nil)
 }

@@ -114,7 +114,9 @@ func (l *Lanes) housekeep(stop <-chan struct{}) {
 		select {
 		case <-stop:
 			return
-		case now := <-tick.C:
+		case <-tick.C:
+			now := l.clock.Now() // the tick's own time may be of another kind (UTC, without monotonic part)
+			l.clocked.Store(now.UnixNano())
 			l.govern(now)
 			for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
 				p.reap(now)

@@ -25,6 +25,7 @@ type Lanes struct {
 	maintenance *pool
 	governor    governor
 	ended       atomic.Uint64
+	clocked     atomic.Int64 // the configured clock as of the latest tick, ns
 
 	stop chan struct{}
 	wg   sync.WaitGroup
@@ -44,6 +45,7 @@ func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) 
 	if l.clock == nil {
 		l.clock = clock.System()
 	}
+	l.clocked.Store(l.clock.Now().UnixNano())
 	l.readers = newPool(l, sqlite.Reader, cfg.Readers)
 	l.analytics = newPool(l, sqlite.Analytics, cfg.Analytics)
 	l.maintenance = newPool(l, sqlite.Maintenance, cfg.Maintenance)
@@ -57,6 +59,10 @@ func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) 
 	l.wg.Go(func() { l.housekeep(l.stop) })
 	return l, nil
 }
+
+// now is the configured clock, up to one tick late: the ages of snapshots and of idle connections need no better, and
+// reading a clock costs as much as a row.
+func (l *Lanes) now() int64 { return l.clocked.Load() }
 
 // retire makes every connection reopen, because the file under them is not the file at the path any more.
 func (l *Lanes) retire() {

@@ -34,7 +34,7 @@ const memoryEvery = 32
 // parked is a connection that nobody uses.
 type parked struct {
 	hold
-	since time.Time
+	since int64 // clock ns
 }
 
 // hold is a connection with what the pool must know when it comes back.
@@ -170,7 +170,7 @@ func (p *pool) checkin(r *Reader, sound bool) {
 	p.mu.Lock()
 	delete(p.active, r)
 	if sound && r.gen == p.gen && !p.closed {
-		back := parked{hold: r.hold, since: p.lanes.clock.Now()}
+		back := parked{hold: r.hold, since: p.lanes.now()}
 		back.conn = conn
 		r.spare = sqlite.Block{}
 		p.park(back)
@@ -216,7 +216,7 @@ func (p *pool) lost() {
 func (p *pool) reap(now time.Time) {
 	p.mu.Lock()
 	n := 0
-	for n < len(p.idle) && now.Sub(p.idle[n].since) >= p.cfg.IdleTimeout {
+	for n < len(p.idle) && time.Duration(now.UnixNano()-p.idle[n].since) >= p.cfg.IdleTimeout {
 		n++
 	}
 	old := append([]parked(nil), p.idle[:n]...)

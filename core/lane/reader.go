@@ -95,16 +95,13 @@ func (l *Lanes) Query(ctx context.Context, opt ReadOptions, sql string, args []a
 	r.mu.Lock()
 	r.arm(ctx)
 	c, err := r.start(ctx, sql, args, &r.solo)
-	if err == nil {
-		c.own = true
-		c.more, c.err = r.step(ctx, c)
-	}
 	r.exit()
 	r.mu.Unlock()
 	if err != nil {
 		r.Close()
 		return nil, err
 	}
+	c.own = true
 	return c, nil
 }
 
@@ -144,7 +141,7 @@ func (r *Reader) exit() {
 	r.pool.slots.release()
 }
 
-// Open starts a statement. A statement that would write is not run: ErrWrites tells so.
+// Open starts a statement and reads its first row. A statement that would write is not run: ErrWrites tells so.
 func (r *Reader) Open(ctx context.Context, sql string, args []any) (*Cursor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -167,23 +164,24 @@ func (r *Reader) start(ctx context.Context, sql string, args []any, c *Cursor) (
 		err = ErrWrites
 	case class.UsesConnState:
 		err = connState()
-	default:
-		err = stmt.Bind(args)
-	}
-	if err == nil && r.snapshot && !r.begun {
-		if err = r.conn.Exec("BEGIN"); err != nil {
-			err = r.failed(ctx, err)
-		} else {
-			r.begun = true
-		}
+	case r.snapshot && !r.begun:
+		err = r.conn.Exec("BEGIN")
+		r.begun = err == nil
 	}
 	if err != nil {
 		stmt.Release()
-		return nil, err
+		return nil, r.failed(ctx, err)
 	}
-	*c = Cursor{rd: r, stmt: stmt, columns: class.Columns, at: -1, more: true, want: firstBlock}
+	if r.since.Load() == 0 {
+		r.since.Store(r.pool.lanes.now())
+	}
+	*c = Cursor{rd: r, stmt: stmt, columns: class.Columns, at: -1, want: nextBlock}
 	c.block, r.spare = r.spare, sqlite.Block{}
-	c.block.Clear()
+	if c.more, err = stmt.Begin(args, &c.block, firstBlock); err != nil {
+		stmt.Release()
+		return nil, r.failed(ctx, err)
+	}
+	c.begun()
 	if r.open == nil {
 		r.open = r.room[:0]
 	}
@@ -202,18 +200,10 @@ func (r *Reader) fetch(ctx context.Context, c *Cursor) (bool, error) {
 		return false, err
 	}
 	defer r.exit()
-	return r.step(ctx, c)
-}
-
-func (r *Reader) step(ctx context.Context, c *Cursor) (bool, error) {
-	if r.since.Load() == 0 {
-		r.since.Store(r.pool.lanes.clock.Now().UnixNano())
-	}
 	more, err := c.stmt.Fetch(&c.block, c.size())
 	if err != nil {
 		return false, r.failed(ctx, err)
 	}
-	c.begun()
 	return more, nil
 }
 
@@ -245,8 +235,7 @@ func (r *Reader) closeCursor(c *Cursor) {
 	if i := slices.Index(r.open, c); i >= 0 {
 		r.open = slices.Delete(r.open, i, i+1)
 		if r.conn != nil && r.ended == nil {
-			c.counters = c.stmt.Counters()
-			c.stmt.Release()
+			c.counters = c.stmt.Finish()
 			r.spare, c.block = c.block, sqlite.Block{}
 		}
 	}

@@ -23,6 +23,10 @@ func (s *Stmt) Bind(args []any) (err error) {
 		return err
 	}
 	defer c.leave("bind", &err)
+	return s.bind(args)
+}
+
+func (s *Stmt) bind(args []any) error {
 	if s.state != stmtReset {
 		s.reset()
 	}

@@ -28,6 +28,37 @@ func (b *Block) Clear() {
 	b.buf = b.buf[:0]
 }
 
+// Begin is Bind and the first Fetch in one visit.
+func (s *Stmt) Begin(args []any, b *Block, limit int) (more bool, err error) {
+	b.Clear()
+	c := s.conn
+	if err := c.enter("step"); err != nil {
+		return false, err
+	}
+	defer c.leave("step", &err)
+	if err := s.bind(args); err != nil {
+		return false, err
+	}
+	return s.fetch(b, limit)
+}
+
+// Finish is Counters and Release in one visit.
+func (s *Stmt) Finish() (n Counters) {
+	if !s.inUse {
+		return n
+	}
+	c := s.conn
+	var err error
+	if c.enter("release") != nil {
+		return n
+	}
+	defer c.leave("release", &err)
+	n = s.counters()
+	s.inUse = false
+	s.release()
+	return n
+}
+
 // Fetch steps the statement up to limit times and puts the rows in b, in place of what was there. more is false when the statement
 // has ended. On an error the rows ahead of it are in b.
 func (s *Stmt) Fetch(b *Block, limit int) (more bool, err error) {
@@ -37,6 +68,11 @@ func (s *Stmt) Fetch(b *Block, limit int) (more bool, err error) {
 		return false, err
 	}
 	defer c.leave("step", &err)
+	return s.fetch(b, limit)
+}
+
+func (s *Stmt) fetch(b *Block, limit int) (more bool, err error) {
+	c := s.conn
 	first := s.state == stmtReset
 	s.state = stmtOpen
 	for b.rows < limit && len(b.buf) < blockBytes {

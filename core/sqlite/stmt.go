@@ -182,6 +182,10 @@ func (s *Stmt) Counters() (n Counters) {
 		return n
 	}
 	defer c.leave("counters", &err)
+	return s.counters()
+}
+
+func (s *Stmt) counters() Counters {
 	return Counters{
 		VMSteps:   int64(s.raw.Status(sqlite3.STMTSTATUS_VM_STEP, true)),
 		FullScan:  int64(s.raw.Status(sqlite3.STMTSTATUS_FULLSCAN_STEP, true)),
@@ -227,6 +231,10 @@ func (s *Stmt) Release() {
 		return
 	}
 	defer c.leave("release", &err)
+	s.release()
+}
+
+func (s *Stmt) release() {
 	if s.state != stmtReset {
 		s.reset()
 	}
