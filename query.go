@@ -117,6 +117,9 @@ func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) *Row {
 // alone refuses savepoints outside a transaction. SQLite takes SAVEPOINT for a statement that only reads, so it would run
 // on a reader, open a transaction there, and leave it to the next callers with an old snapshot.
 func alone(q *trace.Query) error {
+	if len(q.Text) < 2 || (q.Text[1]|0x20 != 'a' && q.Text[1]|0x20 != 'e') || q.Text[0]|0x20 == 's' && q.Text[1]|0x20 == 'e' {
+		return nil // neither sa… nor re…: most statements, at the price of a look
+	}
 	end := strings.IndexFunc(q.Text, func(r rune) bool { return !unicode.IsLetter(r) })
 	switch strings.ToUpper(q.Text[:max(0, end)]) {
 	case "SAVEPOINT", "RELEASE":
@@ -128,27 +131,30 @@ func alone(q *trace.Query) error {
 // splitArgs tells options from arguments and makes the arguments plain, on the caller's goroutine: no foreign code may
 // run on a lane.
 func splitArgs(args []any) (callOptions, []any, error) {
+	for _, a := range args {
+		if _, ok := a.(Option); ok {
+			return optionsAmong(args)
+		}
+	}
+	plain, err := plainArgs(args)
+	return callOptions{}, plain, err
+}
+
+// optionsAmong is apart because options are passed on by reference, which costs an allocation.
+func optionsAmong(args []any) (callOptions, []any, error) {
 	var opts callOptions
-	found := 0
+	rest := make([]any, 0, len(args))
 	for _, a := range args {
 		if o, ok := a.(Option); ok {
 			opts.apply(o)
-			found++
+		} else {
+			rest = append(rest, a)
 		}
 	}
 	if err := opts.mistake(); err != nil {
 		return opts, nil, err
 	}
-	if found > 0 {
-		rest := make([]any, 0, len(args)-found)
-		for _, a := range args {
-			if _, ok := a.(Option); !ok {
-				rest = append(rest, a)
-			}
-		}
-		args = rest
-	}
-	plain, err := plainArgs(args)
+	plain, err := plainArgs(rest)
 	return opts, plain, err
 }
 

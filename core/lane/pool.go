@@ -21,7 +21,7 @@ type pool struct {
 	waiters []*connWait
 	gen     uint64 // connections of an older generation are closed when they come back
 	closed  bool
-	active  map[*Reader]struct{} // who holds a connection
+	active  []*Reader // who holds a connection; each knows its place
 
 	readers sync.Pool // of *Reader, of sessions for one statement that have ended
 
@@ -52,7 +52,7 @@ type connWait struct {
 }
 
 func newPool(l *Lanes, role sqlite.Role, cfg PoolConfig) *pool {
-	return &pool{cfg: cfg, role: role, lanes: l, active: map[*Reader]struct{}{},
+	return &pool{cfg: cfg, role: role, lanes: l,
 		slots: slots{free: cfg.Slots, limit: cfg.Queue, timeout: cfg.QueueTimeout, name: role.String()}}
 }
 
@@ -81,7 +81,8 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 		}
 		p.mu.Lock()
 	}
-	p.active[r] = struct{}{}
+	r.place = len(p.active)
+	p.active = append(p.active, r)
 	gen := p.gen
 	p.mu.Unlock()
 	if got.conn != nil {
@@ -91,7 +92,7 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 	conn, err := p.lanes.store.Connect(ctx, p.role)
 	if err != nil {
 		p.mu.Lock()
-		delete(p.active, r)
+		p.leave(r)
 		p.lost()
 		p.mu.Unlock()
 		return err
@@ -168,7 +169,7 @@ func (p *pool) checkin(r *Reader, sound bool) {
 		sound = conn.MemoryUsed() <= p.cfg.MemoryBound
 	}
 	p.mu.Lock()
-	delete(p.active, r)
+	p.leave(r)
 	if sound && r.gen == p.gen && !p.closed {
 		back := parked{hold: r.hold, since: p.lanes.now()}
 		back.conn = conn
@@ -266,11 +267,16 @@ func (p *pool) close() {
 func (p *pool) holders() []*Reader {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]*Reader, 0, len(p.active))
-	for r := range p.active {
-		out = append(out, r)
-	}
-	return out
+	return append([]*Reader(nil), p.active...)
+}
+
+// leave takes r off the list of those who hold a connection. p.mu is held.
+func (p *pool) leave(r *Reader) {
+	last := len(p.active) - 1
+	p.active[r.place] = p.active[last]
+	p.active[r.place].place = r.place
+	p.active[last] = nil
+	p.active = p.active[:last]
 }
 
 // drain closes the pool: it waits for the sessions to end until ctx does, then ends them.

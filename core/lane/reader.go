@@ -35,6 +35,7 @@ type Reader struct {
 	slotless bool
 	sound    bool
 	since    atomic.Int64  // when its snapshot began, clock ns; 0: none yet
+	place    int           // in the pool's list of those who hold a connection; guarded by its mutex
 	serial   atomic.Uint64 // which of its lives this is: sessions for one statement are used again
 	solo     Cursor        // of a session for one statement
 	room     [1]*Cursor    // first array of open
