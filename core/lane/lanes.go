@@ -62,7 +62,12 @@ func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) 
 
 // now is the configured clock, up to one tick late: the ages of snapshots and of idle connections need no better, and
 // reading a clock costs as much as a row.
-func (l *Lanes) now() int64 { return l.clocked.Load() }
+func (l *Lanes) now() int64 {
+	if l.cfg.Clock != nil { // a test's clock, which may be moved at any moment
+		return l.clock.Now().UnixNano()
+	}
+	return l.clocked.Load()
+}
 
 // retire makes every connection reopen, because the file under them is not the file at the path any more.
 func (l *Lanes) retire() {

@@ -149,7 +149,7 @@ func (c *Conn) prepareRaw(sql string) (s *Stmt, tail string, err error) {
 	if strings.IndexByte(sql, 0) >= 0 {
 		return nil, "", &Error{Class: Args, Op: "prepare", Msg: "the SQL text holds a NUL byte"}
 	}
-	c.guard.seen, c.guard.denied = 0, nil
+	c.guard.seen, c.guard.denied, c.guard.inner = 0, nil, nil
 	raw, tail, err := c.raw.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
 	if err != nil {
 		return nil, "", c.wrap("prepare", err)
@@ -161,7 +161,7 @@ func (c *Conn) prepareRaw(sql string) (s *Stmt, tail string, err error) {
 		_ = raw.Close()
 		return nil, "", (&denied{what: "a statement that writes", use: "a write transaction (Update, Exec or Batch)"}).error("prepare")
 	}
-	s = &Stmt{conn: c, raw: raw, sql: sql[:len(sql)-len(tail)], seen: c.guard.seen, inUse: true}
+	s = &Stmt{conn: c, raw: raw, sql: sql[:len(sql)-len(tail)], seen: c.guard.seen, inner: c.guard.inner, inUse: true}
 	s.params = int32(raw.BindCount())
 	return s, tail, nil
 }

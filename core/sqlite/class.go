@@ -1,5 +1,7 @@
 package sqlite
 
+import "github.com/ncruces/go-sqlite3"
+
 // Class is what the engine must know of a statement before it runs it.
 type Class struct {
 	ReadOnly      bool     // makes no direct change to the database
@@ -42,7 +44,7 @@ func (s *Stmt) learn() *Class {
 		ReadOnly:      s.raw.ReadOnly(),
 		DDL:           s.seen&seenDDL != 0,
 		Explain:       firstWord(s.sql) == "EXPLAIN",
-		UsesConnState: s.seen&seenConnState != 0,
+		UsesConnState: s.seen&seenConnState != 0 || s.stateInView(),
 	}
 	k.Columns = make([]string, s.raw.ColumnCount())
 	for i := range k.Columns {
@@ -105,4 +107,17 @@ func (s *Stmt) rollsBackToSavepoint() bool {
 			return false
 		}
 	}
+}
+
+// stateInView reports whether a view that the statement reads uses a function whose answer depends on the connection. Inside a trigger
+// such a function is about the trigger's own statements, which is nobody else's business.
+func (s *Stmt) stateInView() bool {
+	for _, name := range s.inner {
+		trigger := false
+		err := s.conn.first("SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = "+sqlite3.Quote(name), func(*sqlite3.Stmt) { trigger = true })
+		if err != nil || !trigger {
+			return true
+		}
+	}
+	return false
 }

@@ -27,6 +27,7 @@ type guardState struct {
 	active Guard
 	bypass int      // > 0: internal SQL is being compiled
 	seen   seenBits // of the statement being compiled
+	inner  []string // triggers and views in which it uses a function whose answer depends on the connection
 	denied *denied  // the last refusal
 }
 
@@ -81,7 +82,7 @@ func (c *Conn) authorize(action sqlite3.AuthorizerActionCode, arg3, arg4, schema
 	if c.guard.bypass > 0 {
 		return sqlite3.AUTH_OK
 	}
-	c.guard.note(action, arg4)
+	c.guard.note(action, arg4, inner)
 	if c.guard.active.Trusted {
 		return sqlite3.AUTH_OK
 	}
@@ -92,7 +93,7 @@ func (c *Conn) authorize(action sqlite3.AuthorizerActionCode, arg3, arg4, schema
 	return sqlite3.AUTH_OK
 }
 
-func (g *guardState) note(action sqlite3.AuthorizerActionCode, arg4 string) {
+func (g *guardState) note(action sqlite3.AuthorizerActionCode, arg4, inner string) {
 	switch action {
 	case sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_TRIGGER, sqlite3.AUTH_CREATE_VIEW,
 		sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_INDEX, sqlite3.AUTH_DROP_TABLE, sqlite3.AUTH_DROP_TRIGGER,
@@ -103,7 +104,11 @@ func (g *guardState) note(action sqlite3.AuthorizerActionCode, arg4 string) {
 	case sqlite3.AUTH_FUNCTION:
 		switch strings.ToLower(arg4) {
 		case "last_insert_rowid", "changes", "total_changes":
-			g.seen |= seenConnState
+			if inner == "" {
+				g.seen |= seenConnState
+			} else {
+				g.inner = append(g.inner, inner)
+			}
 		}
 	}
 }

@@ -133,6 +133,9 @@ func TestClass(t *testing.T) {
 		CREATE TRIGGER part AFTER INSERT ON partly BEGIN SELECT RAISE(FAIL, 'enough') WHERE new.a = 2; END;
 		CREATE TABLE parent(id INTEGER PRIMARY KEY); CREATE TABLE child(p REFERENCES parent ON DELETE CASCADE);
 		CREATE TRIGGER orphan AFTER DELETE ON child BEGIN SELECT RAISE(ROLLBACK, 'no'); END;
+		CREATE TABLE counted(a);
+		CREATE TRIGGER counts AFTER INSERT ON counted BEGIN UPDATE plain SET a = 1; SELECT RAISE(ABORT, 'none') WHERE changes() = 0; END;
+		CREATE VIEW "what's new" AS SELECT last_insert_rowid() AS id;
 		CREATE VIEW v AS SELECT a FROM plain;
 		CREATE TRIGGER vi INSTEAD OF INSERT ON v BEGIN INSERT OR ROLLBACK INTO plain(a) VALUES(new.a); END;`))
 	type want struct{ readOnly, ends, partial, ddl, conn, explain bool }
@@ -157,6 +160,9 @@ func TestClass(t *testing.T) {
 		"SELECT last_insert_rowid()":                                 {readOnly: true, conn: true},
 		"SELECT Changes() + total_changes()":                         {readOnly: true, conn: true},
 		"INSERT INTO plain(a) VALUES(last_insert_rowid())":           {conn: true},
+		"INSERT INTO counted VALUES(1)":                              {},
+		`SELECT id FROM "what's new"`:                                {readOnly: true, conn: true},
+		`INSERT INTO counted SELECT id FROM "what's new"`:            {conn: true},
 		"CREATE TABLE other(a)":                                      {ddl: true},
 		"DROP TABLE failing":                                         {ddl: true},
 		"ALTER TABLE plain ADD COLUMN c":                             {ddl: true},

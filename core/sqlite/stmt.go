@@ -18,6 +18,7 @@ type Stmt struct {
 	heavy  bool // large values are bound
 	inUse  bool // between Prepare and Release
 	seen   seenBits
+	inner  []string // see guardState
 	state  stmtState
 }
 
