@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
+	"io/fs"
 	"os"
 
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -20,6 +23,16 @@ func databaseFlag(f *flag.FlagSet) *string {
 		url = defaultDatabase
 	}
 	return f.String("db", url, "database `URL`: sqlite:///relative.db, sqlite:////absolute.db, file: URI or path (environment: ENGINE_DB)")
+}
+
+// openExisting opens a database that has to be there already, unless cfg.Create says otherwise.
+func openExisting(ctx context.Context, cfg engine.Config) (*engine.DB, error) {
+	db, err := engine.Open(ctx, cfg)
+	var directory *fs.PathError // a missing directory has one; no flag of ours makes directories
+	if !cfg.Create && errors.Is(err, fs.ErrNotExist) && !errors.As(err, &directory) {
+		err = fmt.Errorf("%w; `engine exec --create` makes a new database", err)
+	}
+	return db, err
 }
 
 // configure returns the configuration of a database that this program uses: an existing one, traced by the provider of the span in ctx.

@@ -52,7 +52,7 @@ func runExec(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	cfg := configure(ctx, *url)
 	cfg.Create, cfg.Adopt = *create, *adopt
-	db, err := engine.Open(ctx, cfg)
+	db, err := openExisting(ctx, cfg)
 	if err != nil {
 		return failure(stderr, "exec", err)
 	}

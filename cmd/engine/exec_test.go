@@ -47,6 +47,10 @@ func TestExecCreatesOnlyWhenAsked(t *testing.T) {
 		t.Error("the database was made without --create")
 	}
 	must(t, "exec", "--db", url, "--create", "CREATE TABLE t (a)")
+	nowhere := strings.Replace(url, "new.db", "folder/new.db", 1)
+	if o := program(t, "exec", "--db", nowhere, "CREATE TABLE t (a)"); o.code != exitError || strings.Contains(o.stderr, "--create") || !strings.Contains(o.stderr, "directory") {
+		t.Errorf("in a missing directory: code %d, stderr %q; want a word about the directory, and no flag that does not help", o.code, o.stderr)
+	}
 }
 
 func TestExecAdopts(t *testing.T) {

@@ -45,7 +45,7 @@ func runHealth(ctx context.Context, args []string, stdout, stderr io.Writer) int
 	}
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	db, err := engine.Open(ctx, configure(ctx, *url))
+	db, err := openExisting(ctx, configure(ctx, *url))
 	if err != nil {
 		return failure(stderr, "health", err)
 	}

@@ -44,7 +44,7 @@ func runQuery(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	}
 	cfg := configure(ctx, *url)
 	cfg.ReadOnly = true
-	db, err := engine.Open(ctx, cfg)
+	db, err := openExisting(ctx, cfg)
 	if err != nil {
 		return failure(stderr, "query", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
 	"github.com/tidegate/engine"
@@ -123,8 +122,6 @@ func failure(stderr io.Writer, who string, err error) int {
 	switch {
 	case errors.Is(err, context.Canceled):
 		message = "interrupted"
-	case errors.Is(err, fs.ErrNotExist):
-		message += "; `engine exec --create` makes a new database"
 	case errors.Is(err, engine.ErrNotAdopted):
 		message = "the database was made by another program and stays read only: `engine exec --adopt` takes it over and keeps a copy first"
 	}
