@@ -241,6 +241,7 @@ func F() string { return months[0] }
 		"plugins/wasm/wasm.go":             source("wasm", engine+"/sdk", engine+"/plugins", "github.com/tetratelabs/wazero/api"),
 		"internal/bench/go.mod":            "module " + engine + "/internal/bench\n",
 		"internal/bench/versus.go":         source("bench", engine, "github.com/ncruces/go-sqlite3/driver"),
+		"internal/bench/reads_test.go":     source("bench", engine),
 		"core/x/testdata/bad.go":           "not Go at all",
 		"core/x/testdata/small.bin":        "\x00/" + "work/x",
 		"docs/readme_test.go":              source("docs_test", engine),
