@@ -15,6 +15,7 @@ var (
 	ErrOutcomeUnknown  = errors.New("it is not known whether the transaction was committed")
 	ErrSnapshotExpired = errors.New("the snapshot was ended to keep the write-ahead log bounded")
 	ErrTxDone          = errors.New("the transaction is over")
+	ErrKilled          = errors.New("ended by an operator")
 	ErrReadOnly        = errors.New("the database is open read only")
 )
 
@@ -123,3 +124,16 @@ type PanicError struct{ Value any }
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("internal error: panic while running a transaction: %v", e.Value)
 }
+
+// KilledError says that an operator ended the transaction or the query; nothing of it was applied.
+type KilledError struct {
+	ID   uint64
+	Name string
+}
+
+func (e *KilledError) Error() string {
+	return fmt.Sprintf("%q (number %d) was ended by an operator; nothing of it was applied", e.Name, e.ID)
+}
+
+// Is matches ErrKilled.
+func (e *KilledError) Is(target error) bool { return target == ErrKilled }

@@ -25,7 +25,8 @@ type Lanes struct {
 	maintenance *pool
 	governor    governor
 	ended       atomic.Uint64
-	clocked     atomic.Int64 // the configured clock as of the latest tick, ns
+	ids         atomic.Uint64 // numbers of sessions and transactions
+	clocked     atomic.Int64  // the configured clock as of the latest tick, ns
 
 	stop chan struct{}
 	wg   sync.WaitGroup
@@ -117,16 +118,19 @@ func (w *writer) interrupt() {
 	w.mu.Lock()
 	s := w.shift
 	w.mu.Unlock()
-	t := s.active.Load()
-	if t == nil {
-		return
+	if t := s.active.Load(); t != nil {
+		w.end(t, ErrClosed)
 	}
-	t.reason.CompareAndSwap(nil, &reason{ErrClosed})
+}
+
+// end takes the writer from t: at once where t is between two statements, else by interrupting the statement.
+func (w *writer) end(t *Tx, why error) {
+	t.reason.CompareAndSwap(nil, &reason{why})
 	if t.job.run == nil && t.turn.want() {
 		t.back <- verdictExpired
 		return
 	}
-	w.kick(t, t.began.Load(), ErrClosed)
+	w.kick(t, t.began.Load(), why)
 }
 
 // walUsed is the part of the WAL that holds commits since its last reset, in bytes.

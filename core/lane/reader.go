@@ -26,6 +26,7 @@ type Reader struct {
 	name     string
 	snapshot bool
 	queued   time.Duration
+	began    int64 // clock ns
 
 	mu sync.Mutex // held while the connection is in use
 	hold
@@ -34,13 +35,14 @@ type Reader struct {
 	ended    error
 	slotless bool
 	sound    bool
-	since    atomic.Int64  // when its snapshot began, clock ns; 0: none yet
-	place    int           // in the pool's list of those who hold a connection; guarded by its mutex
-	serial   atomic.Uint64 // which of its lives this is: sessions for one statement are used again
-	solo     Cursor        // of a session for one statement
-	room     [1]*Cursor    // first array of open
-	kick     sync.Mutex    // guards stepping, so that a late interruption cannot hit the connection's next user
-	stepping *sqlite.Conn  // the connection while inside SQLite
+	since    atomic.Int64                // when its snapshot began, clock ns; 0: none yet
+	place    int                         // in the pool's list of those who hold a connection; guarded by its mutex
+	serial   atomic.Uint64               // the session's number; another one when it is used again
+	current  atomic.Pointer[sqlite.Stmt] // what runs, or ran last
+	solo     Cursor                      // of a session for one statement
+	room     [1]*Cursor                  // first array of open
+	kick     sync.Mutex                  // guards stepping, so that a late interruption cannot hit the connection's next user
+	stepping *sqlite.Conn                // the connection while inside SQLite
 }
 
 // Read takes a connection of the lane that serves the class.
@@ -71,7 +73,9 @@ func (l *Lanes) session(ctx context.Context, opt ReadOptions) (*Reader, error) {
 	if r == nil {
 		r = &Reader{pool: p}
 	}
+	r.serial.Store(l.ids.Add(1))
 	r.class, r.name, r.snapshot, r.sound, r.slotless = opt.Class, opt.Name, opt.Snapshot, true, false
+	r.began = l.now()
 	waited, err := p.slots.acquire(ctx, opt.Class, false)
 	if err != nil {
 		return nil, err
@@ -159,6 +163,7 @@ func (r *Reader) start(ctx context.Context, sql string, args []any, c *Cursor) (
 	if err != nil {
 		return nil, r.failed(ctx, err)
 	}
+	r.current.Store(stmt)
 	class := stmt.Class()
 	switch {
 	case !class.ReadOnly:
@@ -317,6 +322,10 @@ func kickedBy(err error) error {
 	if errors.Is(err, ErrClosed) {
 		return ErrClosed
 	}
+	var killed *KilledError
+	if errors.As(err, &killed) {
+		return killed
+	}
 	return nil
 }
 
@@ -326,7 +335,8 @@ func (r *Reader) recycle() {
 	r.mu.Lock()
 	reusable := r.conn == nil && r.ended == nil && r.sound
 	if reusable {
-		r.serial.Add(1)
+		r.serial.Store(0)
+		r.current.Store(nil)
 		r.solo = Cursor{}
 		r.room[0], r.open, r.queued = nil, nil, 0
 	}

@@ -31,10 +31,12 @@ type Tx struct {
 	journal []entry      // what it did so far, kept while others share its group
 	record  bool
 	alone   bool
-	cursors int                    // open ones
-	last    atomic.Int64           // end of the latest statement, for the idle limit
-	picked  atomic.Int64           // when the caller took the loan up, by the shift's clock; 0: not yet
-	reason  atomic.Pointer[reason] // why the turn was or is being taken; set before it is
+	cursors int          // open ones
+	last    atomic.Int64 // end of the latest statement, for the idle limit
+	picked  atomic.Int64 // when the caller took the loan up, by the shift's clock; 0: not yet
+	id      uint64
+	current atomic.Pointer[sqlite.Stmt] // what runs, or ran last
+	reason  atomic.Pointer[reason]      // why the turn was or is being taken; set before it is
 }
 
 // entry is one statement of a journal: enough to do it again on the state that it saw.
@@ -78,7 +80,7 @@ const (
 )
 
 func newTx(s *shift, j *job) *Tx {
-	t := &Tx{shift: s, job: j, conn: s.conn, back: make(chan verdict, 1), record: len(s.group.members) > 0}
+	t := &Tx{shift: s, job: j, conn: s.conn, back: make(chan verdict, 1), id: s.w.lanes.ids.Add(1), record: len(s.group.members) > 0}
 	t.last.Store(s.now())
 	j.tx = t
 	return t
@@ -185,6 +187,7 @@ func (t *Tx) prepare(sql string, args []any) (*sqlite.Stmt, error) {
 	if err != nil {
 		return nil, t.failed(nil, nil, err)
 	}
+	t.current.Store(stmt)
 	if stmt.Class().UsesConnState && t.job.run != nil {
 		stmt.Release()
 		return nil, connState()
@@ -261,8 +264,8 @@ func (t *Tx) interrupted(ctx context.Context, kind sqlite.ErrorClass, err error)
 	if errors.As(err, &lease) {
 		return lease
 	}
-	if errors.Is(err, ErrClosed) {
-		return ErrClosed
+	if why := kickedBy(err); why != nil {
+		return why
 	}
 	if ctx != nil {
 		if cause := context.Cause(ctx); cause != nil {
