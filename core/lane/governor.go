@@ -115,8 +115,7 @@ func (l *Lanes) housekeep(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-tick.C:
-			now := l.clock.Now() // the tick's own time may be of another kind (UTC, without monotonic part)
-			l.clocked.Store(now.UnixNano())
+			now := l.clock.tick() // not the tick's own time, which a slow receiver gets late
 			l.govern(now)
 			for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
 				p.reap(now)

@@ -214,20 +214,20 @@ func (s *shift) isolate(t *Tx) error {
 	t.conn = s.conn
 	s.group.start(s.w)
 	s.group.ran, s.group.closed = 1, true
-	if err := s.conn.Exec("SAVEPOINT _tg_job"); err != nil {
+	if err := s.conn.Control(sqlite.Mark); err != nil {
 		return err
 	}
 	t.alone, t.job.report.Alone = true, true
 	s.w.stats.isolated.Add(1)
-	if s.seen != seen && len(t.journal) > 0 {
+	if s.seen != seen && len(t.journal.entries) > 0 {
 		return &NotAppliedError{t.job.name(), errors.New("another program wrote in between")}
 	}
-	for _, e := range t.journal {
+	for _, e := range t.journal.entries {
 		if err := s.redo(t, e); err != nil {
 			return err
 		}
 	}
-	t.journal = nil
+	t.journal.entries = nil
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/clock"
@@ -17,7 +18,7 @@ type Lanes struct {
 	store       *sqlite.Store
 	cfg         Config
 	log         *slog.Logger
-	clock       clock.Clock
+	clock       coarse
 	writer      *writer // nil: read only
 	readOnly    error   // why there is no writer
 	readers     *pool
@@ -39,14 +40,15 @@ func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) 
 	if bad := cfg.Mistakes(); len(bad) > 0 {
 		return nil, errors.New("lane configuration: " + strings.Join(bad, "; "))
 	}
-	l := &Lanes{store: store, cfg: cfg, log: cfg.Logger, clock: cfg.Clock, readOnly: readOnly, stop: make(chan struct{})}
+	l := &Lanes{store: store, cfg: cfg, log: cfg.Logger, readOnly: readOnly, stop: make(chan struct{})}
 	if l.log == nil {
 		l.log = slog.Default()
 	}
-	if l.clock == nil {
-		l.clock = clock.System()
+	l.clock.Clock, l.clock.exact = cfg.Clock, cfg.Clock != nil
+	if cfg.Clock == nil {
+		l.clock.Clock = clock.System()
 	}
-	l.clocked.Store(l.clock.Now().UnixNano())
+	l.clock.tick()
 	l.readers = newPool(l, sqlite.Reader, cfg.Readers)
 	l.analytics = newPool(l, sqlite.Analytics, cfg.Analytics)
 	l.maintenance = newPool(l, sqlite.Maintenance, cfg.Maintenance)
@@ -61,13 +63,25 @@ func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) 
 	return l, nil
 }
 
-// now is the configured clock, up to one tick late: the ages of snapshots and of idle connections need no better, and
-// reading a clock costs as much as a row.
-func (l *Lanes) now() int64 {
-	if l.cfg.Clock != nil { // a test's clock, which may be moved at any moment
-		return l.clock.Now().UnixNano()
+// coarse is a clock that can also be read up to one tick late: the ages of snapshots and of idle connections need no
+// better, and reading a clock costs as much as a row.
+type coarse struct {
+	clock.Clock
+	exact  bool         // a test's clock, which may be moved at any moment
+	latest atomic.Int64 // ns
+}
+
+func (c *coarse) tick() time.Time {
+	now := c.Now()
+	c.latest.Store(now.UnixNano())
+	return now
+}
+
+func (c *coarse) late() int64 {
+	if c.exact {
+		return c.Now().UnixNano()
 	}
-	return l.clocked.Load()
+	return c.latest.Load()
 }
 
 // retire makes every connection reopen, because the file under them is not the file at the path any more.

@@ -25,7 +25,7 @@ type pool struct {
 
 	readers sync.Pool // of *Reader, of sessions for one statement that have ended
 
-	opened, closedIdle, retired, connWaits uint64
+	counts struct{ opened, closedIdle, retired, connWaits uint64 }
 }
 
 // memoryEvery is after how many uses a connection's memory is looked at.
@@ -73,7 +73,7 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 	} else {
 		w := &connWait{c: make(chan parked, 1)}
 		p.waiters = append(p.waiters, w)
-		p.connWaits++
+		p.counts.connWaits++
 		p.mu.Unlock()
 		var err error
 		if got, err = p.await(ctx, r, w); err != nil {
@@ -99,7 +99,7 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 	}
 	r.hold = hold{conn: conn, gen: gen, spare: r.spare}
 	p.mu.Lock()
-	p.opened++
+	p.counts.opened++
 	p.mu.Unlock()
 	return nil
 }
@@ -169,19 +169,22 @@ func (p *pool) checkin(r *Reader, sound bool) {
 		sound = conn.MemoryUsed() <= p.cfg.MemoryBound
 	}
 	p.mu.Lock()
-	p.leave(r)
 	if sound && r.gen == p.gen && !p.closed {
-		back := parked{hold: r.hold, since: p.lanes.now()}
+		p.leave(r)
+		back := parked{hold: r.hold, since: p.lanes.clock.late()}
 		back.conn = conn
 		r.spare = sqlite.Block{}
 		p.park(back)
 		p.mu.Unlock()
 		return
 	}
-	p.retired++
+	p.mu.Unlock()
+	conn.Close() // before r counts as gone: drain waits for it, and then the store must have no connection left
+	p.mu.Lock()
+	p.leave(r)
+	p.counts.retired++
 	p.lost()
 	p.mu.Unlock()
-	conn.Close()
 }
 
 // park puts a connection where the next caller finds it. p.mu is held.
@@ -223,7 +226,7 @@ func (p *pool) reap(now time.Time) {
 	old := append([]parked(nil), p.idle[:n]...)
 	p.idle = append([]parked(nil), p.idle[n:]...)
 	p.open -= n
-	p.closedIdle += uint64(n)
+	p.counts.closedIdle += uint64(n)
 	p.mu.Unlock()
 	for _, c := range old {
 		c.conn.Close()

@@ -21,28 +21,39 @@ type ReadOptions struct {
 // Reader is a session of a pool that holds a connection: one statement, or one snapshot for several. Its cursors are
 // used by one goroutine at a time; the governor may end it at any time between two steps.
 type Reader struct {
-	pool     *pool
+	pool *pool
+	visitor
+	current atomic.Pointer[sqlite.Stmt] // what runs, or ran last
+	since   atomic.Int64                // when its snapshot began, clock ns; 0: none yet
+	place   int                         // in the pool's list of those who hold a connection; guarded by its mutex
+
+	mu sync.Mutex // held while the connection is in use
+	hold
+	stage
+	open []*Cursor
+	solo Cursor     // of a session for one statement
+	room [1]*Cursor // first array of open
+
+	kick     sync.Mutex   // guards stepping, so that a late interruption cannot hit the connection's next user
+	stepping *sqlite.Conn // the connection while inside SQLite
+}
+
+// visitor is who the session is for.
+type visitor struct {
 	class    Class
 	name     string
 	snapshot bool
 	queued   time.Duration
-	began    int64 // clock ns
+	began    int64         // clock ns
+	serial   atomic.Uint64 // the session's number; another one when it is used again
+}
 
-	mu sync.Mutex // held while the connection is in use
-	hold
-	open     []*Cursor
-	begun    bool
-	ended    error
-	slotless bool
-	sound    bool
-	since    atomic.Int64                // when its snapshot began, clock ns; 0: none yet
-	place    int                         // in the pool's list of those who hold a connection; guarded by its mutex
-	serial   atomic.Uint64               // the session's number; another one when it is used again
-	current  atomic.Pointer[sqlite.Stmt] // what runs, or ran last
-	solo     Cursor                      // of a session for one statement
-	room     [1]*Cursor                  // first array of open
-	kick     sync.Mutex                  // guards stepping, so that a late interruption cannot hit the connection's next user
-	stepping *sqlite.Conn                // the connection while inside SQLite
+// stage is how far the session has come.
+type stage struct {
+	begun    bool  // a transaction is open
+	ended    error // why its snapshot was taken away
+	slotless bool  // it lost its run slot while it waited for a connection
+	sound    bool  // its connection may be used on
 }
 
 // Read takes a connection of the lane that serves the class.
@@ -75,7 +86,7 @@ func (l *Lanes) session(ctx context.Context, opt ReadOptions) (*Reader, error) {
 	}
 	r.serial.Store(l.ids.Add(1))
 	r.class, r.name, r.snapshot, r.sound, r.slotless = opt.Class, opt.Name, opt.Snapshot, true, false
-	r.began = l.now()
+	r.began = l.clock.late()
 	waited, err := p.slots.acquire(ctx, opt.Class, false)
 	if err != nil {
 		return nil, err
@@ -179,7 +190,7 @@ func (r *Reader) start(ctx context.Context, sql string, args []any, c *Cursor) (
 		return nil, r.failed(ctx, err)
 	}
 	if r.since.Load() == 0 {
-		r.since.Store(r.pool.lanes.now())
+		r.since.Store(r.pool.lanes.clock.late())
 	}
 	*c = Cursor{rd: r, stmt: stmt, columns: class.Columns, at: -1, want: nextBlock}
 	c.block, r.spare = r.spare, sqlite.Block{}

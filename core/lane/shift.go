@@ -111,7 +111,7 @@ func (s *shift) runJob(j *job) bool {
 	j.report.Queue = j.taken.Sub(j.queued)
 	j.report.Runs++
 	s.group.ran++
-	if err := s.conn.Exec("SAVEPOINT _tg_job"); err != nil {
+	if err := s.conn.Control(sqlite.Mark); err != nil {
 		s.lose(err, j, err)
 		return true
 	}
@@ -229,7 +229,7 @@ func (s *shift) settle(t *Tx, v verdict) {
 		}
 	}
 	if v == verdictCommit && t.dead == nil {
-		if err := s.conn.Exec("RELEASE _tg_job"); err == nil {
+		if err := s.conn.Control(sqlite.Release); err == nil {
 			s.group.members = append(s.group.members, j)
 			if t.alone {
 				s.group.closed = true

@@ -121,6 +121,6 @@ func (p *pool) stats() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return PoolStats{Open: p.open, Idle: len(p.idle), InUse: p.open - len(p.idle), Slots: p.cfg.Slots,
-		Waiting: waiting + len(p.waiters), Opened: p.opened, ClosedIdle: p.closedIdle, Retired: p.retired,
-		SlotWaits: slotWaits, ConnWaits: p.connWaits}
+		Waiting: waiting + len(p.waiters), Opened: p.counts.opened, ClosedIdle: p.counts.closedIdle, Retired: p.counts.retired,
+		SlotWaits: slotWaits, ConnWaits: p.counts.connWaits}
 }

@@ -28,8 +28,7 @@ type Tx struct {
 	back    chan verdict
 	began   atomic.Int64 // start of the running statement, ns since the shift's epoch
 	dead    error        // why nothing more can succeed
-	journal []entry      // what it did so far, kept while others share its group
-	record  bool
+	journal journal      // what it did so far
 	alone   bool
 	cursors int          // open ones
 	last    atomic.Int64 // end of the latest statement, for the idle limit
@@ -37,6 +36,12 @@ type Tx struct {
 	id      uint64
 	current atomic.Pointer[sqlite.Stmt] // what runs, or ran last
 	reason  atomic.Pointer[reason]      // why the turn was or is being taken; set before it is
+}
+
+// journal is kept while others share the transaction's group.
+type journal struct {
+	on      bool
+	entries []entry
 }
 
 // entry is one statement of a journal: enough to do it again on the state that it saw.
@@ -80,7 +85,7 @@ const (
 )
 
 func newTx(s *shift, j *job) *Tx {
-	t := &Tx{shift: s, job: j, conn: s.conn, back: make(chan verdict, 1), id: s.w.lanes.ids.Add(1), record: len(s.group.members) > 0}
+	t := &Tx{shift: s, job: j, conn: s.conn, back: make(chan verdict, 1), id: s.w.lanes.ids.Add(1), journal: journal{on: len(s.group.members) > 0}}
 	t.last.Store(s.now())
 	j.tx = t
 	return t
@@ -161,7 +166,7 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 	}
 	var res Result
 	var from trail
-	if t.record && !t.alone {
+	if t.journal.on && !t.alone {
 		from = trailStart(t.conn)
 	}
 	if keep != nil {
@@ -217,7 +222,7 @@ func connState() error {
 
 // note keeps what the statement did, for the case that this transaction must move to a group of its own.
 func (t *Tx) note(class *sqlite.Class, sql string, args []any, from trail) {
-	if !t.record || t.alone || (class.ReadOnly && len(class.Columns) > 0) {
+	if !t.journal.on || t.alone || (class.ReadOnly && len(class.Columns) > 0) {
 		return
 	}
 	kept := args
@@ -229,7 +234,7 @@ func (t *Tx) note(class *sqlite.Class, sql string, args []any, from trail) {
 			kept[i] = bytes.Clone(b)
 		}
 	}
-	t.journal = append(t.journal, entry{sql, kept, from.end(t.conn)})
+	t.journal.entries = append(t.journal.entries, entry{sql, kept, from.end(t.conn)})
 }
 
 // failed decides what a statement's error means for the transaction.

@@ -42,15 +42,16 @@ const (
 
 // Conn is one connection to the database. It belongs to one goroutine at a time; see the package comment for the exceptions.
 type Conn struct {
-	raw   *sqlite3.Conn
-	store *Store
-	role  Role
-	vfs   *connVFS
-	gate  *gate
-	ctx   *connContext
-	stmts stmtCache
-	guard guardState
-	sync  int8 // what PRAGMA synchronous is: 1 normal, 2 full, 0 unknown
+	raw     *sqlite3.Conn
+	store   *Store
+	role    Role
+	vfs     *connVFS
+	gate    *gate
+	ctx     *connContext
+	stmts   stmtCache
+	control [controls]*sqlite3.Stmt
+	guard   guardState
+	sync    int8 // what PRAGMA synchronous is: 1 normal, 2 full, 0 unknown
 
 	frames  int   // in the WAL after the last commit
 	pending uint8 // pendingDDL, pendingMark

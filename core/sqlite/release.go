@@ -15,6 +15,9 @@ func (c *Conn) ReleaseStatements() {
 	}
 	defer c.leave("release", &err)
 	kept := make(map[*sqlite3.Stmt]struct{}, len(c.stmts.byKey))
+	for _, raw := range c.control {
+		kept[raw] = struct{}{}
+	}
 	for _, s := range c.stmts.byKey {
 		kept[s.raw] = struct{}{}
 		if !s.inUse {

@@ -1,0 +1,41 @@
+package sqlite
+
+import "github.com/ncruces/go-sqlite3"
+
+// Control is a statement of the engine's own that runs for every transaction of a group, so often that compiling it each
+// time would cost more than the transaction's work.
+type Control uint8
+
+// The control statements. The savepoint is that of the transaction that is running.
+const (
+	Mark    Control = iota // SAVEPOINT
+	Release                // RELEASE: keep what was done since Mark
+	controls
+)
+
+func (k Control) sql() string {
+	if k == Mark {
+		return "SAVEPOINT _tg_job"
+	}
+	return "RELEASE _tg_job"
+}
+
+// Control runs a control statement. Like Exec it passes the guard and is not interrupted.
+func (c *Conn) Control(k Control) (err error) {
+	if err := c.enter("control"); err != nil {
+		return err
+	}
+	defer c.leave("control", &err)
+	c.guard.bypass++
+	defer func() { c.guard.bypass-- }()
+	c.ctx.masked++
+	defer func() { c.ctx.masked-- }()
+	s := c.control[k]
+	if s == nil {
+		if s, _, err = c.raw.PrepareFlags(k.sql(), sqlite3.PREPARE_PERSISTENT); err != nil {
+			return c.wrap("control", err)
+		}
+		c.control[k] = s
+	}
+	return c.wrap("control", s.Exec())
+}
