@@ -29,6 +29,11 @@ type Lanes struct {
 	ids         atomic.Uint64 // numbers of sessions and transactions
 	clocked     atomic.Int64  // the configured clock as of the latest tick, ns
 
+	helpers
+}
+
+// helpers are the goroutines beside the lanes.
+type helpers struct {
 	stop chan struct{}
 	wg   sync.WaitGroup
 	once sync.Once
@@ -40,7 +45,7 @@ func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) 
 	if bad := cfg.Mistakes(); len(bad) > 0 {
 		return nil, errors.New("lane configuration: " + strings.Join(bad, "; "))
 	}
-	l := &Lanes{store: store, cfg: cfg, log: cfg.Logger, readOnly: readOnly, stop: make(chan struct{})}
+	l := &Lanes{store: store, cfg: cfg, log: cfg.Logger, readOnly: readOnly, helpers: helpers{stop: make(chan struct{})}}
 	if l.log == nil {
 		l.log = slog.Default()
 	}
