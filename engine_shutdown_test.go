@@ -194,6 +194,37 @@ func TestCloseEndsOpenRows(t *testing.T) {
 	}
 }
 
+// TestShutdownMeetsTheLastRows shuts down at the very moment at which the last session ends.
+func TestShutdownMeetsTheLastRows(t *testing.T) {
+	t.Parallel()
+	for range 150 {
+		db, err := engine.Open(t.Context(), config("sqlite://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []*engine.Rows
+		for range 3 {
+			rows, err := db.Query(t.Context(), "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3")
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, rows)
+		}
+		var wg sync.WaitGroup
+		for _, r := range all {
+			wg.Go(func() {
+				for range r.All() {
+					runtime.Gosched()
+				}
+			})
+		}
+		if err := db.Shutdown(t.Context()); err != nil {
+			t.Fatalf("Shutdown: %v", err)
+		}
+		wg.Wait()
+	}
+}
+
 // TestCloseByMany calls Close from many goroutines; all return when it is done.
 func TestCloseByMany(t *testing.T) {
 	t.Parallel()
