@@ -66,28 +66,35 @@ func TestDurability(t *testing.T) {
 	}
 }
 
-// TestGroupCommit has many callers share their fsyncs.
+// TestGroupCommit has many callers share their fsyncs: all of them wait when the writer becomes free.
 func TestGroupCommit(t *testing.T) {
 	t.Parallel()
 	db := ledger(t)
-	const callers, each = 50, 10
+	const callers = 100
+	var wg sync.WaitGroup
+	before := db.Stats().Writer
 	n := syncs(db, func() {
-		var wg sync.WaitGroup
-		for range callers {
-			wg.Go(func() {
-				for range each {
+		err := db.Update(t.Context(), func(context.Context, *engine.Tx) error {
+			for range callers {
+				wg.Go(func() {
 					if err := db.Update(t.Context(), func(ctx context.Context, tx *engine.Tx) error { return move(ctx, tx, 1, 2, 0) }); err != nil {
 						t.Error(err)
 					}
-				}
-			})
+				})
+			}
+			eventually(t, "all callers in the queue", func() bool { return db.Stats().Writer.Waiting == callers })
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
 		}
 		wg.Wait()
 	})
-	if n*2 > callers*each {
-		t.Errorf("%d durable transactions took %d fsyncs", callers*each, n)
+	after := db.Stats().Writer
+	if jobs, commits := after.Jobs-before.Jobs, after.Commits-before.Commits; jobs != callers+1 || commits*2 > jobs || n*2 > callers {
+		t.Errorf("%d durable transactions took %d commits and %d fsyncs", jobs, commits, n)
 	}
-	if rows := one(t, db, "SELECT count(*) FROM entry"); rows != 2*callers*each {
+	if rows := one(t, db, "SELECT count(*) FROM entry"); rows != 2*callers {
 		t.Errorf("%d entries", rows)
 	}
 }
