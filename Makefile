@@ -27,7 +27,7 @@ test: ## every test in its short form
 	$(GO) test -p 1 $(PKG)
 
 race: ## the core under the race detector (needs a C compiler on Linux)
-	$(GO) test -race $(RACE)
+	$(GO) test -race -p 1 -parallel 1 $(RACE)
 
 lint: ## go vet, gofmt and the rules of docs/ARCHITECTURE.md
 	$(GO) vet $(PKG)
