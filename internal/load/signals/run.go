@@ -46,11 +46,14 @@ func (c *Config) options(name string) (peer.Options, error) {
 
 // The parts of a run beside the open loop.
 const (
-	warmUp    = time.Second     // of the same load, not counted
-	saturated = 4 * time.Second // at most; as long as the open loop where that is shorter
-	calibrate = time.Second / 2 // each of two measures, before and after
+	warmUp    = time.Second // of the same load, not counted
+	saturated = 4 * time.Second
+	calibrate = time.Second / 2 // for each of two measures, before and after
 	patience  = 5 * time.Second
 )
+
+// atMost is how long a part takes that is never longer than the open loop.
+func (c *Config) atMost(d time.Duration) time.Duration { return min(d, c.Duration) }
 
 // Run offers the load and asks for the most, in this order: calibration, warm-up, open loop, saturation, the others'
 // saturation, calibration. The database has to hold the trading schema; signals of earlier runs stay.
@@ -78,7 +81,7 @@ func Run(ctx context.Context, db *engine.DB, c Config) (*Report, error) {
 	if r.Calibration, err = c.calibrate(ctx); err != nil {
 		return nil, err
 	}
-	tell(fmt.Sprintf("open loop: %.0f writes/s and %.0f reads/s for %v, after %v of warm-up", c.Writes, c.Reads, c.Duration, warmUp))
+	tell(fmt.Sprintf("open loop: %.0f writes/s and %.0f reads/s for %v, after %v of warm-up", c.Writes, c.Reads, c.Duration, c.atMost(warmUp)))
 	if err := c.offer(ctx, db, work, r); err != nil {
 		return nil, err
 	}
@@ -103,7 +106,7 @@ func Run(ctx context.Context, db *engine.DB, c Config) (*Report, error) {
 
 // offer is the open loop.
 func (c *Config) offer(ctx context.Context, db *engine.DB, w *workload, r *Report) error {
-	plan := load.Plan{Sessions: c.Sessions, Duration: warmUp, Patience: patience, Seed: c.Seed + 1, Even: c.Even,
+	plan := load.Plan{Sessions: c.Sessions, Duration: c.atMost(warmUp), Patience: patience, Seed: c.Seed + 1, Even: c.Even,
 		Streams: []load.Stream{{Name: "writes", PerSecond: c.Writes, Do: w.write}, {Name: "reads", PerSecond: c.Reads, Do: w.read}}}
 	warm, err := load.Open(ctx, plan)
 	if err != nil {
@@ -124,7 +127,7 @@ func (c *Config) offer(ctx context.Context, db *engine.DB, w *workload, r *Repor
 // saturate asks the engine for all it can do.
 func (c *Config) saturate(ctx context.Context, db *engine.DB, w *workload, r *Report) error {
 	before := db.Stats()
-	res, err := load.Closed(ctx, c.Sessions, min(c.Duration, saturated), w.write)
+	res, err := load.Closed(ctx, c.Sessions, c.atMost(saturated), w.write)
 	if err != nil {
 		return err
 	}
@@ -152,7 +155,7 @@ func (c *Config) compare(ctx context.Context, name string, r *Report) (err error
 	if err != nil {
 		return err
 	}
-	res, err := load.Closed(ctx, c.Sessions, min(c.Duration, saturated), w.write)
+	res, err := load.Closed(ctx, c.Sessions, c.atMost(saturated), w.write)
 	if err != nil {
 		return err
 	}
@@ -172,7 +175,7 @@ func (c *Config) calibrate(ctx context.Context) (out Calibration, err error) {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if out.Fsync, err = load.Fsyncs(dir, calibrate); err != nil {
+	if out.Fsync, err = load.Fsyncs(dir, c.atMost(calibrate)); err != nil {
 		return out, err
 	}
 	p, err := openPool(ctx, filepath.Join(dir, "peer.db"), peer.Options{Connections: 1})
@@ -184,7 +187,7 @@ func (c *Config) calibrate(ctx context.Context) (out Calibration, err error) {
 	if err != nil {
 		return out, err
 	}
-	res, err := load.Closed(ctx, 1, calibrate, func(ctx context.Context, _ int) error {
+	res, err := load.Closed(ctx, 1, c.atMost(calibrate), func(ctx context.Context, _ int) error {
 		_, err := p.rows(ctx, lastQuote, w.instruments[0])
 		return err
 	})
