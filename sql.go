@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 	"time"
 
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -35,7 +36,7 @@ func (db *DB) SQL(opts ...SQLOption) *sql.DB {
 		}
 	}
 	job := o.call.job(db)
-	pool := sql.OpenDB(sqldb.New(db.lanes, sqlHost{db, o.call}, sqldb.Options{Begin: o.begin, Hold: o.call.hold, Idle: o.idle,
+	pool := sql.OpenDB(sqldb.New(db.lanes, &sqlHost{db: db, opts: o.call}, sqldb.Options{Begin: o.begin, Hold: o.call.hold, Idle: o.idle,
 		Class: o.call.class, Relaxed: job.Relaxed, Name: o.call.name}, o.mistake()))
 	pool.SetMaxIdleConns(sqlSessions)
 	return pool
@@ -94,41 +95,45 @@ func (o *sqlOptions) mistake() error {
 
 // sqlHost connects the driver with the engine.
 type sqlHost struct {
-	db   *DB
-	opts callOptions
+	db    *DB
+	opts  callOptions
+	spare sync.Pool // of *sqlStatement
 }
 
 // Admit implements sqldb.Host.
-func (h sqlHost) Admit(ctx context.Context, call string) error {
+func (h *sqlHost) Admit(ctx context.Context, call string) error {
 	return h.db.admit(ctx, "SQL."+call, "the Tx that you have")
 }
 
 // Arg implements sqldb.Host.
-func (h sqlHost) Arg(v any, ordinal int, name string) (any, error) {
+func (h *sqlHost) Arg(v any, ordinal int, name string) (any, error) {
 	return plain(v, argument{at: ordinal, name: name})
 }
 
 // Time implements sqldb.Host.
-func (h sqlHost) Time(v *sqlite.Value) (time.Time, bool) { return toTime(v) }
+func (h *sqlHost) Time(v *sqlite.Value) (time.Time, bool) { return toTime(v) }
 
 // Translate implements sqldb.Host.
-func (h sqlHost) Translate(err error) error { return typed(err, "") }
+func (h *sqlHost) Translate(err error) error { return typed(err, "") }
 
 // Statement implements sqldb.Host.
-func (h sqlHost) Statement(_ context.Context, sql string, write bool) sqldb.Statement {
+func (h *sqlHost) Statement(_ context.Context, sql string, write bool) sqldb.Statement {
 	where := sqlite.Writer.String()
 	if !write {
 		where = laneOf(h.opts.class)
 	}
-	s := &sqlStatement{db: h.db}
+	s, _ := h.spare.Get().(*sqlStatement)
+	if s == nil {
+		s = &sqlStatement{host: h}
+	}
 	h.db.begin(&s.st, sql, where, h.opts)
 	return s
 }
 
 // sqlStatement is a record under way.
 type sqlStatement struct {
-	db *DB
-	st trace.Statement
+	host *sqlHost
+	st   trace.Statement
 }
 
 // End implements sqldb.Statement.
@@ -137,11 +142,14 @@ func (s *sqlStatement) End(ctx context.Context, o sqldb.Outcome) error {
 		s.st.Lane = sqlite.Writer.String()
 	}
 	s.st.QueueWait, s.st.Group, s.st.Retries = o.Report.Queue, o.Report.Group, max(0, o.Report.Runs-1)
-	return s.db.record(ctx, &s.st, o.Result, o.Err)
+	err := s.host.db.record(ctx, &s.st, o.Result, o.Err)
+	s.st = trace.Statement{}
+	s.host.spare.Put(s)
+	return err
 }
 
 // Transaction implements sqldb.Host.
-func (h sqlHost) Transaction(ctx context.Context, readOnly bool) sqldb.Transaction {
+func (h *sqlHost) Transaction(ctx context.Context, readOnly bool) sqldb.Transaction {
 	kind := "session"
 	if readOnly {
 		kind = "view"

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidegate/engine/core/lane"
@@ -69,12 +71,17 @@ func values(args []driver.NamedValue) []any {
 	if len(args) == 0 {
 		return nil
 	}
-	out := make([]any, len(args))
+	return valuesIn(make([]any, 0, len(args)), args)
+}
+
+// valuesIn is values into memory of the caller's.
+func valuesIn(out []any, args []driver.NamedValue) []any {
 	for i := range args {
-		out[i] = args[i].Value
+		v := args[i].Value
 		if args[i].Name != "" {
-			out[i] = sql.Named(args[i].Name, args[i].Value)
+			v = sql.Named(args[i].Name, v)
 		}
+		out = append(out, v)
 	}
 	return out
 }
@@ -105,19 +112,19 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	return &stmt{c, t}, nil
 }
 
-// compile lets a reader compile the statement.
+// compile lets a reader compile the statement, by way of EXPLAIN, which runs nothing of it.
 func (c *conn) compile(ctx context.Context, t *text) error {
 	if t.verb == verbSavepoint {
 		return savepointError()
 	}
-	rd, err := c.lanes.Read(ctx, c.read())
-	if err != nil {
-		return err
+	sql := t.sql
+	if word, at := nextWord(sql, 0); !strings.EqualFold(word, "EXPLAIN") {
+		sql = "EXPLAIN " + sql[at:]
 	}
-	defer rd.Close()
-	cur, err := rd.Open(ctx, t.sql, nil)
+	cur, err := c.lanes.Query(ctx, c.read(), sql, nil)
 	if err == nil {
-		return cur.Close()
+		cur.Finish()
+		return nil
 	}
 	var store *sqlite.Error
 	if errors.Is(err, lane.ErrWrites) || errors.As(err, &store) && store.Op == "bind" {
@@ -168,7 +175,7 @@ func (c *conn) execOne(ctx context.Context, t *text, args []any) (driver.Result,
 	})
 	o := Outcome{Report: rep, Wrote: true, Err: err}
 	if err == nil { // else the lane may still be at it, where the caller's patience ended first
-		o.Result = done
+		o.Result = t.own(done)
 	}
 	if err := st.End(ctx, o); err != nil {
 		return nil, err
@@ -193,6 +200,7 @@ func (c *conn) execScript(ctx context.Context, t *text) (driver.Result, error) {
 			one := &t.script[i]
 			st := c.host.Statement(inner, one.sql, true)
 			res, err := w.Exec(inner, one.sql, nil)
+			res = one.own(res)
 			count++
 			if err := st.End(inner, Outcome{Result: res, Wrote: true, Err: err}); err != nil {
 				return err
@@ -216,13 +224,13 @@ func (c *conn) query(ctx context.Context, t *text, args []driver.NamedValue) (dr
 	if err := c.host.Admit(ctx, "Query"); err != nil {
 		return nil, err
 	}
-	r := &rows{from: c.Connector, ctx: ctx, st: c.host.Statement(ctx, t.sql, false)}
-	r.fail(c.open(ctx, t, values(args), r))
-	return r.started()
+	r := c.reading(ctx, c.host.Statement(ctx, t.sql, false))
+	given := valuesIn(r.room[:0], args)
+	return r.started(c.open(ctx, t, given, r))
 }
 
 // open starts a statement outside a transaction. One that writes runs on the writer, and its rows come once it is committed.
-func (c *conn) open(ctx context.Context, t *text, args []any, r *rows) (err error) {
+func (c *conn) open(ctx context.Context, t *text, args []any, r *reading) (err error) {
 	if t.verb == verbSavepoint {
 		return savepointError()
 	}
@@ -235,6 +243,7 @@ func (c *conn) open(ctx context.Context, t *text, args []any, r *rows) (err erro
 		return err
 	}
 	r.out.Wrote = true
+	args = slices.Clone(args) // the lane may still be at it, where the caller's patience ends first
 	var cur *lane.Cursor
 	r.out.Report, err = c.lanes.Do(ctx, c.job(), func(w *lane.Tx) (err error) {
 		cur, err = w.Open(ctx, t.sql, args)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/tidegate/engine/core/lane"
@@ -97,6 +98,7 @@ type Connector struct {
 	err   error // what is wrong with the options
 	known texts
 	shape shapes
+	spare sync.Pool // of *reading
 }
 
 // New returns a connector on the lanes. With mistake not nil every use of it returns that error.

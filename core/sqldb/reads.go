@@ -7,6 +7,7 @@ import (
 	"errors"
 	"hash"
 	"math"
+	"slices"
 
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/sqlite"
@@ -44,6 +45,11 @@ func (l *readLog) begin(sql string, args []any) *entry {
 	return e
 }
 
+// forget drops the rows that were read to their end or closed.
+func (l *readLog) forget() {
+	l.open = slices.DeleteFunc(l.open, func(r *rows) bool { return r.of == nil || r.of.done })
+}
+
 // add takes a row into the digest. Types and lengths are in it, so that no two rows look alike.
 func (e *entry) add(row []sqlite.Value) {
 	e.rows++
@@ -77,7 +83,7 @@ func (l *readLog) count() (n int) {
 func (l *readLog) keep() error {
 	l.forget()
 	for _, r := range l.open {
-		if err := r.keep(maxReadRows - l.count()); err != nil {
+		if err := r.of.keep(maxReadRows - l.count()); err != nil {
 			return err
 		}
 	}
@@ -88,7 +94,7 @@ func (l *readLog) keep() error {
 }
 
 // keep fetches up to limit rows more, and copies them.
-func (r *rows) keep(limit int) error {
+func (r *reading) keep(limit int) error {
 	for ; !r.done; limit-- {
 		if r.next != nil {
 			r.kept = append(r.kept, copyRow(r.next))

@@ -10,53 +10,115 @@ import (
 	"github.com/tidegate/engine/core/sqlite"
 )
 
-// rows are the rows of a query. The first is fetched at once: a statement that fails does so in Query, and the columns are those of the
-// statement as it ran.
-type rows struct {
-	from  *Connector
-	ctx   context.Context
-	cur   *lane.Cursor
-	st    Statement
-	out   Outcome
-	cols  []string // the statement's
-	names []string // the caller's
-	kind  []column
-	next  []sqlite.Value // the next row, already fetched
-	log   *entry         // what a transaction remembers of them; nil outside one that may write later
-	kept  [][]sqlite.Value
-	over  bool // there is no further row in cur
-	done  bool
-	err   error
-}
+// rows are the rows of a query, as database/sql sees them: they let go of the reading at Close, so that a second Close finds nothing
+// of somebody else's.
+type rows struct{ of *reading }
 
 var (
 	_ driver.RowsColumnTypeDatabaseTypeName = (*rows)(nil)
 	_ driver.RowsColumnTypeScanType         = (*rows)(nil)
 )
 
-// fail notes why the statement could not be started.
-func (r *rows) fail(err error) { r.err = err }
+// Columns implements [driver.Rows].
+func (r *rows) Columns() []string {
+	if r.of == nil {
+		return nil
+	}
+	return r.of.columns()
+}
 
-// started fetches the first row, and closes the record where there is none.
-func (r *rows) started() (driver.Rows, error) {
-	if r.err == nil {
+// Next implements [driver.Rows].
+func (r *rows) Next(dest []driver.Value) error {
+	if r.of == nil {
+		return io.EOF
+	}
+	return r.of.deliver(dest)
+}
+
+// Close implements [driver.Rows].
+func (r *rows) Close() error {
+	if r.of != nil {
+		r.of.end(nil)
+		r.of.release()
+		r.of = nil
+	}
+	return nil
+}
+
+// ColumnTypeDatabaseTypeName implements [driver.RowsColumnTypeDatabaseTypeName]: the declared type in capitals, without lengths; "" for
+// an expression.
+func (r *rows) ColumnTypeDatabaseTypeName(i int) string {
+	if r.of == nil {
+		return ""
+	}
+	return r.of.kind[i].name
+}
+
+// ColumnTypeScanType implements [driver.RowsColumnTypeScanType]: a type that holds every value that fits the declaration, NULL included.
+func (r *rows) ColumnTypeScanType(i int) reflect.Type {
+	if r.of == nil {
+		return reflect.TypeFor[any]()
+	}
+	return r.of.kind[i].scanType()
+}
+
+// reading is a query under way. The first row is fetched at once: a statement that fails does so in Query, and the columns are those of
+// the statement as it ran.
+type reading struct {
+	from *Connector
+	ctx  context.Context
+	cur  *lane.Cursor
+	st   Statement
+	out  Outcome
+	cols []string // the statement's
+	kind []column
+	next []sqlite.Value // the next row, already fetched
+	log  *entry         // what a transaction remembers of them; nil outside one that may write later
+	kept [][]sqlite.Value
+	over bool // there is no further row in cur
+	done bool
+	err  error
+	room [4]any // arguments, where nobody keeps them
+}
+
+// reading returns one that is not in use.
+func (c *Connector) reading(ctx context.Context, st Statement) *reading {
+	r, _ := c.spare.Get().(*reading)
+	if r == nil {
+		r = &reading{}
+	}
+	r.from, r.ctx, r.st = c, ctx, st
+	return r
+}
+
+func (r *reading) release() {
+	c := r.from
+	*r = reading{}
+	c.spare.Put(r)
+}
+
+// started fetches the first row; err is why the statement could not be started. It closes the record where there are no rows to come.
+func (r *reading) started(err error) (*rows, error) {
+	if err == nil {
 		r.cols, r.kind = r.cur.Columns(), r.from.shape.of(r.cur)
 		var ok bool
-		if ok, r.err = r.fetch(); ok {
+		if ok, err = r.fetch(); ok {
 			if got := r.cur.Columns(); len(got) != len(r.cols) || len(got) > 0 && &got[0] != &r.cols[0] {
 				r.cols, r.kind = got, r.from.shape.of(r.cur)
 			}
 		}
 	}
-	if r.err != nil {
-		r.end(r.err)
-		return nil, r.err
+	if err != nil {
+		r.end(err)
+		err = r.err
+		r.release()
+		return nil, err
 	}
-	return r, nil
+	return &rows{r}, nil
 }
 
 // fetch puts the next row of the cursor in r.next.
-func (r *rows) fetch() (bool, error) {
+func (r *reading) fetch() (bool, error) {
 	if r.over {
 		return false, nil
 	}
@@ -75,16 +137,10 @@ func (r *rows) fetch() (bool, error) {
 	return true, nil
 }
 
-// Columns implements [driver.Rows]. database/sql hands the slice on to its users, who may write to it; the statement's own is shared.
-func (r *rows) Columns() []string {
-	if r.names == nil {
-		r.names = append(make([]string, 0, len(r.cols)), r.cols...)
-	}
-	return r.names
-}
+// columns copies the names: database/sql hands the slice on to its users, who may write to it, and the statement's own is shared.
+func (r *reading) columns() []string { return append(make([]string, 0, len(r.cols)), r.cols...) }
 
-// Next implements [driver.Rows].
-func (r *rows) Next(dest []driver.Value) error {
+func (r *reading) deliver(dest []driver.Value) error {
 	if r.done {
 		return r.ending()
 	}
@@ -109,7 +165,7 @@ func (r *rows) Next(dest []driver.Value) error {
 	return nil
 }
 
-func (r *rows) ending() error {
+func (r *reading) ending() error {
 	if r.err != nil {
 		return r.err
 	}
@@ -118,7 +174,7 @@ func (r *rows) ending() error {
 
 // value is a value of SQLite as database/sql passes it on: int64, float64, string, []byte or nil, and bool or time.Time where the
 // column is declared so and the value is one.
-func (r *rows) value(v *sqlite.Value, k kind) driver.Value {
+func (r *reading) value(v *sqlite.Value, k kind) driver.Value {
 	switch v.Type {
 	case sqlite.Integer:
 		switch {
@@ -148,14 +204,8 @@ func (r *rows) value(v *sqlite.Value, k kind) driver.Value {
 	return nil
 }
 
-// Close implements [driver.Rows].
-func (r *rows) Close() error {
-	r.end(nil)
-	return nil
-}
-
 // end closes the cursor and the record.
-func (r *rows) end(err error) {
+func (r *reading) end(err error) {
 	if r.done {
 		return
 	}
@@ -167,10 +217,3 @@ func (r *rows) end(err error) {
 	r.out.Err = err
 	r.err = r.st.End(r.ctx, r.out)
 }
-
-// ColumnTypeDatabaseTypeName implements [driver.RowsColumnTypeDatabaseTypeName]: the declared type in capitals, without lengths; "" for
-// an expression.
-func (r *rows) ColumnTypeDatabaseTypeName(i int) string { return r.kind[i].name }
-
-// ColumnTypeScanType implements [driver.RowsColumnTypeScanType]: a type that holds every value that fits the declaration, NULL included.
-func (r *rows) ColumnTypeScanType(i int) reflect.Type { return r.kind[i].scanType() }

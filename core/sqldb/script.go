@@ -1,6 +1,10 @@
 package sqldb
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tidegate/engine/core/lane"
+)
 
 // text is SQL with what the driver must know of it before SQLite sees it. It does not change once it is made.
 type text struct {
@@ -16,7 +20,8 @@ const (
 	verbOther     verb = iota
 	verbNone           // no statement at all: blanks and comments
 	verbSavepoint      // SAVEPOINT and RELEASE
-	verbInsert         // INSERT, REPLACE and WITH, which may lead to them
+	verbChange         // UPDATE and DELETE
+	verbInsert         // INSERT, REPLACE and WITH, which may lead to all of them
 )
 
 // readText looks at the first word, and for a second statement.
@@ -49,8 +54,19 @@ func verbOf(word string) verb {
 		return verbSavepoint
 	case strings.EqualFold(word, "INSERT"), strings.EqualFold(word, "REPLACE"), strings.EqualFold(word, "WITH"):
 		return verbInsert
+	case strings.EqualFold(word, "UPDATE"), strings.EqualFold(word, "DELETE"):
+		return verbChange
 	}
 	return verbOther
+}
+
+// own leaves out what the statement cannot have done: SQLite counts the rows of the last statement that changes any, and that may have
+// been somebody else's.
+func (t *text) own(done lane.Result) lane.Result {
+	if t.verb < verbChange {
+		done.RowsAffected, done.LastInsertID = 0, 0
+	}
+	return done
 }
 
 // inserts reports whether the statement is an INSERT, and whether it may update instead (ON CONFLICT … DO UPDATE).
@@ -96,7 +112,7 @@ func split(sql string) []string {
 		switch {
 		case kind == tokenEnd && !s.inside():
 			if start >= 0 {
-				out = append(out, strings.TrimSpace(sql[start:i]))
+				out = append(out, strings.TrimRight(sql[start:i], blanks))
 			}
 			start, s = -1, splitter{}
 		case kind != tokenBlank:
@@ -108,7 +124,7 @@ func split(sql string) []string {
 		i = end
 	}
 	if start >= 0 {
-		out = append(out, strings.TrimSpace(sql[start:]))
+		out = append(out, strings.TrimRight(sql[start:], blanks))
 	}
 	return out
 }
@@ -179,7 +195,10 @@ func scan(sql string, i int) (int, tokenKind) {
 	return i + 1, tokenOther
 }
 
-func space(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' }
+// blanks is what SQLite takes for white space.
+const blanks = " \t\n\r\f"
+
+func space(c byte) bool { return strings.IndexByte(blanks, c) >= 0 }
 
 // wordByte counts digits in, so that 1END is not taken for END; bytes of other alphabets are parts of names.
 func wordByte(c byte) bool {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"slices"
 
 	"github.com/tidegate/engine/core/lane"
 )
@@ -131,6 +130,7 @@ func (t *tx) execOne(ctx context.Context, text *text, args []any) (lane.Result, 
 	default:
 		if o.Err = t.turn(ctx); o.Err == nil {
 			o.Result, o.Err = t.write.Exec(ctx, text.sql, args)
+			o.Result = text.own(o.Result)
 		}
 	}
 	return o.Result, st.End(ctx, o)
@@ -169,17 +169,19 @@ func (t *tx) onSnapshot(ctx context.Context, text *text, args []any) (*lane.Curs
 func (t *tx) query(ctx context.Context, text *text, args []any) (driver.Rows, error) {
 	t.count++
 	ctx = t.rec.Context(ctx)
-	r := &rows{from: t.conn.Connector, ctx: ctx, st: t.conn.host.Statement(ctx, text.sql, t.write != nil)}
+	r := t.conn.reading(ctx, t.conn.host.Statement(ctx, text.sql, t.write != nil))
 	r.out.Wrote = t.write != nil
-	r.fail(t.open(ctx, text, args, r))
-	out, err := r.started()
-	if err == nil && r.log != nil {
-		t.reads.open = append(t.reads.open, r)
+	out, err := r.started(t.open(ctx, text, args, r))
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	if r.log != nil {
+		t.reads.open = append(t.reads.open, out)
+	}
+	return out, nil
 }
 
-func (t *tx) open(ctx context.Context, text *text, args []any, r *rows) (err error) {
+func (t *tx) open(ctx context.Context, text *text, args []any, r *reading) (err error) {
 	if t.dead != nil {
 		return t.dead
 	}
@@ -242,9 +244,4 @@ func (t *tx) leaseWithin(ctx context.Context) (*lane.Tx, error) {
 	}
 	t.free = func() { cancel(nil) }
 	return w, nil
-}
-
-// forget drops rows that were read to their end or closed.
-func (l *readLog) forget() {
-	l.open = slices.DeleteFunc(l.open, func(r *rows) bool { return r.done })
 }

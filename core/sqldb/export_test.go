@@ -1,0 +1,4 @@
+package sqldb
+
+// Split is split, for its tests.
+var Split = split
