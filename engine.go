@@ -27,6 +27,7 @@ type DB struct {
 	rec     trace.Recorder
 	log     *slog.Logger
 	queries queryCache
+	plans   planCache
 	applied migrate.Report
 	closed  sync.Once
 	over    atomic.Bool // Shutdown was called
