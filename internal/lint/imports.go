@@ -60,6 +60,7 @@ func thirdParty() map[string][]string {
 		"google.golang.org/grpc":             process,
 		"google.golang.org/protobuf":         append(process, command...),
 		"github.com/knadh/koanf":             {"config"},
+		"go.yaml.in/yaml":                    {"config"}, // what koanf itself reads YAML with
 		"go.opentelemetry.io/otel":           {".", "core/...", "plugins/...", "config", "dashboard", "enginetest", "cmd/...", "examples/...", "internal/..."},
 		"go.opentelemetry.io/otel/sdk":       command,
 		"go.opentelemetry.io/otel/exporters": command,
