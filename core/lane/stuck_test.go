@@ -32,7 +32,7 @@ func (s *sleeper) function() sqlite.Function {
 // TestStuckWriterIsReplaced lets a statement on the writer block in a Go function, in mid-statement and with uncommitted pages in
 // the WAL, watches the successor acknowledge commits, wakes the stuck one in the middle of that, and looks for what was
 // lost. 400 runs with TIDEGATE_TORTURE=1. What happens without the fence, or with a late ROLLBACK, is shown one layer down,
-// where both can be left out: core/sqlite, TestFenceTeeth.
+// where both can be left out: see there.
 func TestStuckWriterIsReplaced(t *testing.T) {
 	t.Parallel()
 	runs := 10
