@@ -50,22 +50,18 @@ func TestMisbehavingClosures(t *testing.T) {
 	r.must(t, "CREATE TABLE good (n INTEGER NOT NULL PRIMARY KEY) STRICT", "CREATE TABLE bad (n INTEGER) STRICT", "INSERT INTO good VALUES (-1)")
 	var next, late atomic.Int64
 	// The figures with and without the misdeeds come from one run, half and half, on whatever machine this is.
-	quiet := latencies(t, r, &next, &late, nil)
-	noisy := latencies(t, r, &next, &late, func(stop <-chan struct{}) {
-		for {
-			for name, f := range misdeeds(r) {
-				select {
-				case <-stop:
-					return
-				case <-time.After(300 * time.Millisecond):
-				}
-				misbehave(t, r, name, f)
-			}
+	// A machine that does something else in one of the halves spoils a comparison, so there are three.
+	var q, n time.Duration
+	for range 3 {
+		quiet := latencies(t, r, &next, &late, nil)
+		noisy := latencies(t, r, &next, &late, func(stop <-chan struct{}) { misbehaveAll(t, r, stop) })
+		q, n = quantile(quiet, 0.99), quantile(noisy, 0.99)
+		t.Logf("p99 of the others: %v alone, %v beside misdeeds (%d and %d transactions)", q, n, len(quiet), len(noisy))
+		if n <= 2*q {
+			break
 		}
-	})
-	q, n := quantile(quiet, 0.99), quantile(noisy, 0.99)
-	t.Logf("p99 of the others: %v alone, %v beside misdeeds (%d and %d transactions)", q, n, len(quiet), len(noisy))
-	if n > 2*q+20*time.Millisecond { // the addition is for a machine that does something else in one of the halves
+	}
+	if n > 2*q {
 		t.Errorf("p99 of the other callers went from %v to %v", q, n)
 	}
 	if got := r.number(t, "SELECT count(*) FROM bad"); got != 0 {
@@ -76,6 +72,20 @@ func TestMisbehavingClosures(t *testing.T) {
 	}
 	if late.Load() > next.Load()/1000 {
 		t.Errorf("%d of %d good closures were called too slow", late.Load(), next.Load())
+	}
+}
+
+// misbehaveAll runs one misdeed after the other, with pauses, until stop.
+func misbehaveAll(t *testing.T, r *rig, stop <-chan struct{}) {
+	for {
+		for name, f := range misdeeds(r) {
+			select {
+			case <-stop:
+				return
+			case <-time.After(300 * time.Millisecond):
+			}
+			misbehave(t, r, name, f)
+		}
 	}
 }
 

@@ -66,8 +66,6 @@ func (s *shift) rest() bool {
 			return true
 		case <-s.w.q.over():
 			return s.w.q.depthNow.Load() > 0
-		case f := <-s.w.inspect:
-			f(s)
 		case <-idle.C:
 			s.truncate()
 		}

@@ -141,11 +141,11 @@ func TestPoisonedWriterFreesTheOthers(t *testing.T) {
 	r := build(t, func(c *setup) { c.opt.Memory[sqlite.Writer], c.opt.CacheKiB[sqlite.Writer] = 8<<20, 1024 })
 	r.must(t, "CREATE TABLE t (x TEXT) STRICT")
 	for i := range 5 {
-		began := time.Now()
 		err := r.exec(t.Context(), "INSERT INTO t WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x < 100000) SELECT group_concat(hex(zeroblob(1000))) FROM c")
 		if k := sqlite.ClassOf(err); err == nil || (k != sqlite.OutOfMemory && k != sqlite.TooBig && k != sqlite.Poisoned) {
 			t.Fatalf("a statement beyond the memory limit ended with %v", err)
 		}
+		began := time.Now()
 		if err := r.exec(t.Context(), "INSERT INTO t VALUES (?)", fmt.Sprint(i)); err != nil {
 			t.Fatalf("the next transaction: %v", err)
 		}

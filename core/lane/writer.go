@@ -10,15 +10,14 @@ import (
 
 // writer is the lane that writes.
 type writer struct {
-	cfg     WriterConfig
-	wal     WALConfig
-	store   *sqlite.Store
-	lanes   *Lanes
-	q       *queue
-	stats   writerStats
-	groups  atomic.Uint64
-	busy    atomic.Bool // a shift is at work: the supervisor must look
-	inspect chan func(*shift)
+	cfg    WriterConfig
+	wal    WALConfig
+	store  *sqlite.Store
+	lanes  *Lanes
+	q      *queue
+	stats  writerStats
+	groups atomic.Uint64
+	busy   atomic.Bool // a shift is at work: the supervisor must look
 
 	mu    sync.Mutex
 	shift *shift         // who is at work
@@ -26,7 +25,7 @@ type writer struct {
 }
 
 func newWriter(l *Lanes, cfg Config) *writer {
-	w := &writer{cfg: cfg.Writer, wal: cfg.WAL, store: l.store, lanes: l, q: newQueue(cfg.Writer.Queue), inspect: make(chan func(*shift))}
+	w := &writer{cfg: cfg.Writer, wal: cfg.WAL, store: l.store, lanes: l, q: newQueue(cfg.Writer.Queue)}
 	w.busy.Store(true)
 	return w
 }
