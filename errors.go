@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/tidegate/engine/core/lane"
@@ -117,6 +118,14 @@ func (e *StoreError) Unwrap() error { return e.cause }
 
 // ErrorType is the value of the error.type attribute in spans.
 func (e *StoreError) ErrorType() string { return sqlite.ClassOf(e.cause).String() }
+
+// StatusCode is the value of the db.response.status_code attribute in spans; "" where SQLite was not asked.
+func (e *StoreError) StatusCode() string {
+	if e.Code == 0 {
+		return ""
+	}
+	return strconv.Itoa(e.Code)
+}
 
 // ConfigError lists what is wrong with a Config.
 type ConfigError struct {
