@@ -8,12 +8,13 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/bench/suite"
 )
 
 const (
-	pointSQL = "SELECT qty, px FROM fills WHERE id = ?"
-	scanSQL  = "SELECT id, qty, px, note FROM fills"
-	rowCount = 10_000
+	pointSQL = suite.PointSQL
+	scanSQL  = suite.ScanSQL
+	rowCount = suite.Rows
 )
 
 // note keeps what was read from being optimised away.
@@ -28,10 +29,7 @@ func fixture(b *testing.B) (*engine.DB, *sqlite3.Conn) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { db.Close() })
-	for _, q := range []string{
-		"CREATE TABLE fills (id INTEGER PRIMARY KEY, qty INTEGER NOT NULL, px INTEGER NOT NULL, note TEXT NOT NULL) STRICT",
-		"INSERT INTO fills WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x < 10000) SELECT x, x*7, x*13, 'fill number ' || x FROM c",
-	} {
+	for _, q := range suite.Schema() {
 		if _, err := db.Exec(b.Context(), q); err != nil {
 			b.Fatal(err)
 		}

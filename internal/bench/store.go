@@ -7,9 +7,8 @@ import (
 	"io/fs"
 	"strings"
 
-	_ "github.com/ncruces/go-sqlite3/driver" // the peer: the same SQLite under database/sql
-
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/core/sqlite/peer"
 	"github.com/tidegate/engine/migrations"
 )
 
@@ -62,14 +61,10 @@ type pool struct {
 }
 
 func openPool(ctx context.Context, path string, conns int, prepared []string) (store, error) {
-	dsn := "file:" + path + "?_txlock=immediate&_pragma=busy_timeout(30000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)" +
-		"&_pragma=foreign_keys(1)&_pragma=temp_store(memory)&_pragma=cache_size(-8192)"
-	db, err := sql.Open("sqlite3", dsn)
+	db, err := peer.Open(path, peer.Options{Connections: conns, Full: true})
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
 	if err := create(ctx, db); err != nil {
 		return nil, err
 	}
@@ -82,20 +77,24 @@ func openPool(ctx context.Context, path string, conns int, prepared []string) (s
 	return p, nil
 }
 
-// create gives the peer the same schema: the up section of the first migration.
+// create gives the peer the same schema: the up sections of all migrations.
 func create(ctx context.Context, db *sql.DB) error {
-	names, err := fs.Glob(migrations.FS, "0001_*.sql")
-	if err != nil || len(names) != 1 {
-		return fmt.Errorf("first migration: %v, %w", names, err)
+	names, err := fs.Glob(migrations.FS, "*.sql") // in order: a number leads each name
+	if err != nil || len(names) == 0 {
+		return fmt.Errorf("migrations: %v, %w", names, err)
 	}
-	text, err := fs.ReadFile(migrations.FS, names[0])
-	if err != nil {
-		return err
+	for _, name := range names {
+		text, err := fs.ReadFile(migrations.FS, name)
+		if err != nil {
+			return err
+		}
+		_, up, _ := strings.Cut(string(text), "-- +up")
+		up, _, _ = strings.Cut(up, "-- +down")
+		if _, err := db.ExecContext(ctx, up); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	_, up, _ := strings.Cut(string(text), "-- +up")
-	up, _, _ = strings.Cut(up, "-- +down")
-	_, err = db.ExecContext(ctx, up)
-	return err
+	return nil
 }
 
 func (p *pool) update(ctx context.Context, fn func(statements) error) error {
