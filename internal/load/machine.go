@@ -9,28 +9,30 @@ import (
 	"time"
 )
 
-// Fsyncs returns how many appends of 4 KiB, each followed by fsync, one file in dir takes a second, measured for d with
-// nothing else going on: the most that a store could commit that syncs for each caller alone.
-func Fsyncs(dir string, d time.Duration) (perSecond float64, err error) {
+// Fsyncs appends 4 KiB to a file in dir and syncs it, again and again for d, with nothing else going on in this program. The
+// rate is the most that a store could commit that syncs for each caller alone; the histogram is of append and fsync together.
+func Fsyncs(dir string, d time.Duration) (perSecond float64, took *Histogram, err error) {
 	f, err := os.CreateTemp(dir, "fsync-*")
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
 	page := make([]byte, 4096)
-	n := 0
+	took = new(Histogram)
 	start := time.Now()
-	for time.Since(start) < d {
+	for began := start; began.Sub(start) < d; {
 		if _, err := f.Write(page); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		if err := f.Sync(); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		n++
+		ended := time.Now()
+		took.Add(ended.Sub(began))
+		began = ended
 	}
-	return float64(n) / time.Since(start).Seconds(), nil
+	return float64(took.Count()) / time.Since(start).Seconds(), took, nil
 }
 
 // Resident returns the memory of this process that is in RAM now, in bytes. Where the system does not say (it does on Linux)

@@ -11,14 +11,17 @@ import (
 func TestFsyncs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	n, err := load.Fsyncs(dir, 20*time.Millisecond)
-	if err != nil || n <= 0 {
-		t.Errorf("%v fsyncs a second, %v", n, err)
+	n, took, err := load.Fsyncs(dir, 20*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mean := time.Duration(float64(time.Second) / n); n <= 0 || took.Count() < 1 || took.Max() < mean/2 {
+		t.Errorf("%v fsyncs a second, and the longest of %d took %v", n, took.Count(), took.Max())
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	if _, err := load.Fsyncs(dir+"/nowhere", time.Millisecond); err == nil {
+	if _, _, err := load.Fsyncs(dir+"/nowhere", time.Millisecond); err == nil {
 		t.Error("a folder that does not exist has been synced")
 	}
 }

@@ -21,7 +21,8 @@ type Report struct {
 	Reads       Stream          `json:"reads"`
 	Fairness    Fairness        `json:"fairness"`
 	TxnPerFsync float64         `json:"txn_per_fsync"` // of the open loop; 0: nothing was synced
-	RSS         float64         `json:"rss_mb"`        // of the process at the end of the open loop, generator included
+	Commits     Commits         `json:"commits"`
+	RSS         float64         `json:"rss_mb"` // of the process at the end of the open loop, generator included
 	Timer       Timer           `json:"generator"`
 	Saturation  Saturation      `json:"saturation"`
 	Versus      map[string]Peer `json:"versus,omitempty"`
@@ -59,6 +60,15 @@ type Timer struct {
 	P99 float64 `json:"timer_p99_ms"`
 }
 
+// Commits is what the writer lane did in the open loop, averages both: a COMMIT with its fsync, and a checkpoint, during which
+// nothing is written.
+type Commits struct {
+	Groups       float64 `json:"groups_per_s"`
+	CommitMS     float64 `json:"commit_mean_ms"`
+	Checkpoints  float64 `json:"checkpoints_per_s"`
+	CheckpointMS float64 `json:"checkpoint_mean_ms"`
+}
+
 // Saturation is the most that the engine does, in a closed loop of writes alone.
 type Saturation struct {
 	Writes          float64 `json:"writes_per_s"`
@@ -80,12 +90,15 @@ type Peer struct {
 // Calibration is the machine in this run, the slower of before and after: 4 KiB appends with fsync by one caller, and
 // prepared SELECTs of one row by one caller with the bare driver under database/sql.
 type Calibration struct {
-	Fsync  float64 `json:"fsync_per_s"`
-	Select float64 `json:"select_per_s"`
+	Fsync   float64 `json:"fsync_per_s"`
+	Select  float64 `json:"select_per_s"`
+	Fsync50 float64 `json:"fsync_p50_ms"`
+	Fsync95 float64 `json:"fsync_p95_ms"`
+	Fsync99 float64 `json:"fsync_p99_ms"`
 }
 
 func (c Calibration) slower(o Calibration) Calibration {
-	return Calibration{min(c.Fsync, o.Fsync), min(c.Select, o.Select)}
+	return Calibration{min(c.Fsync, o.Fsync), min(c.Select, o.Select), max(c.Fsync50, o.Fsync50), max(c.Fsync95, o.Fsync95), max(c.Fsync99, o.Fsync99)}
 }
 
 func newReport(c Config) *Report {
@@ -101,7 +114,7 @@ func newReport(c Config) *Report {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-func (r *Report) opened(res *load.Result, d time.Duration, perSync float64) {
+func (r *Report) opened(res *load.Result, d time.Duration) {
 	for i, to := range []*Stream{&r.Writes, &r.Reads} {
 		o := &res.Streams[i]
 		*to = Stream{Offered: float64(o.Offered) / d.Seconds(), Done: res.PerSecond(o.Done), P50: ms(o.Latency.Quantile(0.5)),
@@ -111,7 +124,14 @@ func (r *Report) opened(res *load.Result, d time.Duration, perSync float64) {
 	r.failed += res.Streams[0].Errors
 	r.Fairness.SlowestOverMean = res.Fairness()
 	r.Timer = Timer{ms(res.Timer.Quantile(0.5)), ms(res.Timer.Quantile(0.95)), ms(res.Timer.Quantile(0.99))}
-	r.TxnPerFsync = perSync
+}
+
+func (r *Report) committed(before, after engine.Stats) {
+	mean := func(total time.Duration, n uint64) float64 { return ms(total) / float64(max(n, 1)) }
+	r.TxnPerFsync = perSync(before, after)
+	groups, checkpoints := after.Writer.Commits-before.Writer.Commits, after.WAL.Checkpoints-before.WAL.Checkpoints
+	r.Commits = Commits{Groups: float64(groups) / r.Seconds, CommitMS: mean(after.Writer.CommitTime-before.Writer.CommitTime, groups),
+		Checkpoints: float64(checkpoints) / r.Seconds, CheckpointMS: mean(after.WAL.Time-before.WAL.Time, checkpoints)}
 }
 
 func (r *Report) saturated(res *load.Result, perSync float64) {
@@ -172,7 +192,8 @@ func (r *Report) Missed() (missed []string) {
 func (r *Report) Print(w io.Writer) error {
 	p := &printer{w: w}
 	p.line("load          %d sessions for %.0f s, %s arrivals, seed %d, durability %s", r.Sessions, r.Seconds, r.Arrivals, r.Seed, r.Durability)
-	p.line("calibration   %.0f fsyncs/s, %.0f selects/s by one caller", r.Calibration.Fsync, r.Calibration.Select)
+	c := r.Calibration
+	p.line("calibration   %.0f fsyncs/s (p50 %.2f ms, p95 %.2f, p99 %.2f), %.0f selects/s by one caller", c.Fsync, c.Fsync50, c.Fsync95, c.Fsync99, c.Select)
 	p.line("")
 	p.line("%-12s %10s %10s %9s %9s %9s %9s %7s", "from arrival", "offered/s", "done/s", "p50 ms", "p95 ms", "p99 ms", "max ms", "errors")
 	for _, s := range []struct {
@@ -183,7 +204,8 @@ func (r *Report) Print(w io.Writer) error {
 	}
 	p.line("%-12s %10s %10s %9.2f %9.2f %9.2f   of these, how late the generator's timer was", "timer", "", "", r.Timer.P50, r.Timer.P95, r.Timer.P99)
 	p.line("fairness      the slowest session did %.2f of the mean", r.Fairness.SlowestOverMean)
-	p.line("group commit  %.1f transactions per fsync", r.TxnPerFsync)
+	p.line("group commit  %.1f transactions per fsync; %.0f commits/s of %.2f ms, %.1f checkpoints/s of %.2f ms on average", r.TxnPerFsync,
+		r.Commits.Groups, r.Commits.CommitMS, r.Commits.Checkpoints, r.Commits.CheckpointMS)
 	p.line("memory        %.0f MB resident", r.RSS)
 	p.line("")
 	p.line("%-12s %10s %9s %13s %10s %7s %7s", "saturation", "writes/s", "p95 ms", "slowest/mean", "txn/fsync", "errors", "ratio")

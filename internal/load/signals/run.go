@@ -119,7 +119,9 @@ func (c *Config) offer(ctx context.Context, db *engine.DB, w *workload, r *Repor
 	if err != nil {
 		return err
 	}
-	r.opened(res, c.Duration, perSync(before, db.Stats()))
+	after := db.Stats()
+	r.opened(res, c.Duration)
+	r.committed(before, after)
 	r.RSS = float64(load.Resident()) / 1e6
 	return nil
 }
@@ -175,9 +177,11 @@ func (c *Config) calibrate(ctx context.Context) (out Calibration, err error) {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if out.Fsync, err = load.Fsyncs(dir, c.atMost(calibrate)); err != nil {
+	rate, took, err := load.Fsyncs(dir, c.atMost(calibrate))
+	if err != nil {
 		return out, err
 	}
+	out.Fsync, out.Fsync50, out.Fsync95, out.Fsync99 = rate, ms(took.Quantile(0.5)), ms(took.Quantile(0.95)), ms(took.Quantile(0.99))
 	p, err := openPool(ctx, filepath.Join(dir, "peer.db"), peer.Options{Connections: 1})
 	if err != nil {
 		return out, err
