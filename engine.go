@@ -17,6 +17,7 @@ import (
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/core/trace"
 	"github.com/tidegate/engine/internal/clock"
+	"github.com/tidegate/engine/internal/testdb"
 )
 
 // DB is an open database. It is safe for concurrent use by any number of goroutines.
@@ -46,7 +47,9 @@ type testSeams struct {
 //
 // [ErrConfig] with every mistake at once, [ErrCannotOpen], [ErrNotDatabase], [ErrCorrupt], [ErrReadOnly] (file or file system),
 // [ErrMigration], [ErrNotAdopted] (migrations for a database of another program), or the context's error.
-func Open(ctx context.Context, cfg Config) (*DB, error) { return open(ctx, cfg, testSeams{}) }
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	return open(ctx, cfg, testSeams{clock: testdb.Clock(ctx)}) // enginetest's; nobody outside of this module can set it
+}
 
 func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	lanes, opt := cfg.inner(seams)

@@ -1,0 +1,23 @@
+// Package testdb carries what a test replaces inside an engine past its public API: package enginetest puts it into the context that it
+// opens a database with, and the root package takes it out. Only this module can name the key, so no program can do so by
+// accident, and nothing is kept in variables that tests in parallel would share.
+package testdb
+
+import (
+	"context"
+
+	"github.com/tidegate/engine/internal/clock"
+)
+
+type clockKey struct{}
+
+// WithClock returns a context in which an engine is opened on c. nil is the system's clock.
+func WithClock(ctx context.Context, c clock.Clock) context.Context {
+	return context.WithValue(ctx, clockKey{}, c)
+}
+
+// Clock is the clock of WithClock; nil without one.
+func Clock(ctx context.Context) clock.Clock {
+	c, _ := ctx.Value(clockKey{}).(clock.Clock)
+	return c
+}
