@@ -75,6 +75,19 @@ func BenchmarkPointRead(b *testing.B) {
 			}
 		}
 	})
+	b.Run("alone/engine-prepared", func(b *testing.B) {
+		stmt, err := db.Prepare(b.Context(), pointSQL)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		var qty, px int64
+		for i := 0; b.Loop(); i++ {
+			if err := stmt.QueryRow(b.Context(), i%rowCount+1).Scan(&qty, &px); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("transaction/bare", func(b *testing.B) {
 		if err := conn.Exec("BEGIN"); err != nil {
 			b.Fatal(err)
