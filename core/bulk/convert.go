@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -139,11 +140,13 @@ func toNumeric(c *Cell, boolean bool) (any, string) {
 	case CellBlob:
 		return nil, "it is binary, and the column takes numbers and text"
 	}
-	if boolean && bytes.EqualFold(c.Bytes, []byte("true")) {
-		return int64(1), ""
-	}
-	if boolean && bytes.EqualFold(c.Bytes, []byte("false")) {
-		return int64(0), ""
+	if boolean && c.Kind == CellBare { // in quotes, and in formats that have a true of their own, it is text
+		switch strings.ToLower(string(c.Bytes)) {
+		case "true":
+			return int64(1), ""
+		case "false":
+			return int64(0), ""
+		}
 	}
 	endless := c.Kind == CellBare && (string(c.Bytes) == infinity || string(c.Bytes) == "-"+infinity)
 	if !looksNumeric(c.Bytes) && !endless {
