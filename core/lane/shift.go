@@ -150,7 +150,7 @@ func runHere(f func(*Tx) error, t *Tx) (err error) {
 	return f(t)
 }
 
-// absurd is how many times its hold a lease may last in all. It counts what the caller did not use: on a busy machine some
+// absurd is how many times its hold a lease may last in all. It counts what the caller could not use: on a busy machine some
 // time can pass before its goroutine gets to run.
 const absurd = 20
 
@@ -161,11 +161,13 @@ func (s *shift) await(t *Tx) (v verdict, ok bool) {
 		hold = s.w.cfg.Hold
 	}
 	idle := t.job.opt.Idle
-	next := hold
-	if idle > 0 && idle < hold {
-		next = idle
+	wait := hold
+	if idle > 0 {
+		wait = min(hold, idle)
 	}
-	s.timer.Reset(next)
+	var starved time.Duration // while the machine kept the whole process waiting
+	set := time.Now()
+	s.timer.Reset(wait)
 	defer s.timer.Stop()
 	for {
 		select {
@@ -175,24 +177,28 @@ func (s *shift) await(t *Tx) (v verdict, ok bool) {
 			return 0, false
 		case <-s.timer.C:
 		}
+		// A timer that is late says that nobody here got to run, the holder neither: that time is not its own.
+		starved += max(0, time.Since(set)-wait)
 		held := t.held()
-		over, limit := held >= hold || time.Since(t.job.taken) >= absurd*hold, hold
-		if since := time.Duration(s.now() - t.last.Load()); !over && idle > 0 && since >= idle && !t.turn.busy() {
+		over, limit := held >= hold+starved || time.Since(t.job.taken) >= absurd*hold, hold
+		if since := time.Duration(s.now() - t.last.Load()); !over && idle > 0 && since >= idle+starved && !t.turn.busy() {
 			over, limit = true, idle
 		}
-		if !over {
-			wait := hold - held
-			if idle > 0 {
-				wait = min(wait, idle)
+		if over {
+			t.reason.Store(&reason{&LeaseError{Holder: t.job.name(), Held: held, Limit: limit}})
+			if t.turn.want() {
+				return verdictExpired, true
 			}
-			s.timer.Reset(max(wait, time.Millisecond))
+			// Inside a statement: it hands over at the statement's end, and the supervisor bounds the statement.
 			continue
 		}
-		t.reason.Store(&reason{&LeaseError{Holder: t.job.name(), Held: held, Limit: limit}})
-		if t.turn.want() {
-			return verdictExpired, true
+		wait = hold + starved - held
+		if idle > 0 {
+			wait = min(wait, idle)
 		}
-		// Inside a statement: it hands over at the statement's end, and the supervisor bounds the statement.
+		wait = max(wait, time.Millisecond)
+		set = time.Now()
+		s.timer.Reset(wait)
 	}
 }
 
