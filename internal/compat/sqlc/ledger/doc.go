@@ -1,0 +1,2 @@
+// Package ledger is what sqlc makes of schema.sql and queries.sql.
+package ledger
