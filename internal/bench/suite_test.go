@@ -104,5 +104,5 @@ func (c closures) Insert(ctx context.Context, px int64) error {
 	return c.db.Update(ctx, func(ctx context.Context, tx *engine.Tx) error {
 		_, err := tx.Exec(ctx, suite.InsertSQL, px)
 		return err
-	})
+	}, hold())
 }
