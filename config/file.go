@@ -16,6 +16,9 @@ import (
 // maxFileSize bounds the file: a configuration of that size is something else.
 const maxFileSize = 1 << 20
 
+// maxMistakes is how many mistakes of a file are listed: with more, it is another program's file.
+const maxMistakes = 100
+
 func fileLayer(path string) layer {
 	if path == "" {
 		return layer{}
@@ -104,6 +107,9 @@ func (r *reader) section(prefix string, n *yaml.Node) {
 		return
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
+		if len(r.mistakes) >= maxMistakes {
+			return
+		}
 		r.pair(prefix, n.Content[i], n.Content[i+1])
 	}
 }

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -194,6 +195,18 @@ func TestFile(t *testing.T) {
 		if want != "" && (len(lines) == 0 || lines[0] != path+want) {
 			t.Errorf("%.40q\n got %q\nwant %s", text, lines, want)
 		}
+	}
+}
+
+// A file of another program does not make a list without end, nor much work: each unknown key is compared with every one there is.
+func TestManyMistakes(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&b, "key_%d: 1\n", i)
+	}
+	if n := len(mistakes(t, config.Sources{File: file(t, b.String())})); n != 100 {
+		t.Errorf("%d mistakes, want the first 100", n)
 	}
 }
 

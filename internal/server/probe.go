@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/tidegate/engine"
+)
+
+// healthz says that the process is alive. It does not touch the database: a process is not restarted because a disk is full.
+func (s *Server) healthz(e *exchange) error {
+	e.reply(http.StatusOK, []byte(`{"ok":true}`))
+	return nil
+}
+
+// readyFor is how long an answer of the database is good. /readyz is open to strangers and asking takes the writer's turn.
+const readyFor = 500 * time.Millisecond
+
+// readiness keeps the last answer of the database.
+type readiness struct {
+	mu    sync.Mutex
+	last  engine.Health
+	asked time.Time
+}
+
+// health asks the database, or repeats what it said a moment ago. Those who come while it is asked wait for the same answer.
+func (s *Server) health(ctx context.Context) engine.Health {
+	s.ready.mu.Lock()
+	defer s.ready.mu.Unlock()
+	if s.ready.asked.IsZero() || time.Since(s.ready.asked) > readyFor {
+		s.ready.last, s.ready.asked = s.db.Health(context.WithoutCancel(ctx)), time.Now()
+	}
+	return s.ready.last
+}
+
+// readyz says whether requests should come here. Whoever has the token is told more than the names of the checks: details hold
+// paths.
+func (s *Server) readyz(e *exchange) error {
+	if s.draining.Load() {
+		e.w.Header().Set("Retry-After", "1")
+		e.reply(http.StatusServiceUnavailable, []byte(`{"ok":false,"draining":true}`))
+		return nil
+	}
+	h := s.health(e.r.Context())
+	trusted := s.token.matches(e.r.Header.Get("Authorization"))
+	b := append(strconv.AppendBool([]byte(`{"ok":`), h.OK), `,"checks":[`...)
+	for i, c := range h.Checks {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendBool(append(appendText(append(b, `{"name":`...), c.Name), `,"ok":`...), c.OK)
+		if trusted {
+			b = appendText(append(b, `,"detail":`...), c.Detail)
+			b = appendText(append(b, `,"remedy":`...), c.Remedy)
+		}
+		b = append(b, '}')
+	}
+	status := http.StatusOK
+	if !h.OK {
+		status = http.StatusServiceUnavailable
+	}
+	e.reply(status, append(b, "]}"...))
+	return nil
+}
