@@ -62,6 +62,7 @@ func thirdParty() map[string][]string {
 		"google.golang.org/protobuf":         append(process, command...),
 		"github.com/knadh/koanf":             {"config"},
 		"go.yaml.in/yaml":                    {"config"}, // what koanf itself reads YAML with
+		"github.com/parquet-go/parquet-go":   {"core/bulk/parquet/..."}, // 4 MB that an embedder without Parquet need not carry
 		"go.opentelemetry.io/otel":           {".", "core/...", "plugins/...", "config", "dashboard", "enginetest", "cmd/...", "examples/...", "internal/..."},
 		"go.opentelemetry.io/otel/sdk":       command,
 		"go.opentelemetry.io/otel/exporters": command,
