@@ -197,7 +197,7 @@ func TestCloseEndsOpenRows(t *testing.T) {
 // TestShutdownMeetsTheLastRows shuts down at the very moment at which the last session ends.
 func TestShutdownMeetsTheLastRows(t *testing.T) {
 	t.Parallel()
-	for range 150 {
+	for range 60 {
 		db, err := engine.Open(t.Context(), config("sqlite://"))
 		if err != nil {
 			t.Fatal(err)
