@@ -61,7 +61,7 @@ func (im *importer) advance(a *attempt) error {
 	im.queue.drop(a.rows)
 	if a.stop != nil {
 		im.count()
-		return &RowError{Reject: *a.stop, Limit: im.opt.MaxRejects}
+		return &RowError{Reject: *a.stop, Limit: im.opt.MaxRejects, Resumable: im.report.Resumable}
 	}
 	return nil
 }
@@ -233,5 +233,9 @@ func rowFault(err error) string {
 	default:
 		return ""
 	}
-	return strings.TrimPrefix(e.Msg, "sqlite3: ")
+	msg := strings.TrimPrefix(e.Msg, "sqlite3: ")
+	if _, which, ok := strings.Cut(msg, "constraint failed: "); ok && strings.Contains(which, "constraint failed: ") {
+		return which // SQLite says which constraint failed behind the general word for it
+	}
+	return msg
 }

@@ -60,11 +60,13 @@ func (e *FormatError) Is(target error) bool { return target == ErrFormat }
 // Unwrap returns the cause.
 func (e *FormatError) Unwrap() error { return e.Cause }
 
-// RowError tells which row was refused and why. Rows before it are imported; the import can go on from it.
+// RowError tells which row was refused and why. The rows before it are imported.
 type RowError struct {
 	Reject Reject
 	// Limit is how many refused rows were allowed.
 	Limit int64
+	// Resumable says that the same import, with more allowed, goes on from this row.
+	Resumable bool
 }
 
 func (e *RowError) Error() string {
@@ -75,11 +77,15 @@ func (e *RowError) Error() string {
 	if e.Reject.Column != "" {
 		at += fmt.Sprintf(", column %q", e.Reject.Column)
 	}
+	msg := fmt.Sprintf("bulk: %s: %s; ", at, e.Reject.Reason)
 	if e.Limit > 0 {
-		return fmt.Sprintf("bulk: %s: %s; that is one more than the %d rows that may be refused. The rows before it are imported: allow more, "+
-			"and the same import goes on from here", at, e.Reject.Reason, e.Limit)
+		msg += fmt.Sprintf("that is one more than the %d rows that may be refused; ", e.Limit)
 	}
-	return fmt.Sprintf("bulk: %s: %s. The rows before it are imported: skip what is refused, and the same import goes on from here", at, e.Reject.Reason)
+	msg += "the rows before it are imported"
+	if e.Resumable {
+		msg += ", and the same import goes on from here when refused rows may be skipped"
+	}
+	return msg
 }
 
 // Is matches ErrRow.

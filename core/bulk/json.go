@@ -46,8 +46,8 @@ func (o *object) sign(c byte) bool {
 	return false
 }
 
-// read calls each for the members of the object on the line.
-func (o *object) read(line []byte, each func(key []byte, value Cell) bool) bool {
+// read calls each for the members of the object on the line, until it says why one will not do.
+func (o *object) read(line []byte, each func(key []byte, value Cell) (why string)) bool {
 	o.in, o.at, o.text, o.deep, o.bad = line, 0, o.text[:0], 0, ""
 	if need := len(line); cap(o.text) < need {
 		o.text = make([]byte, 0, need)
@@ -68,7 +68,7 @@ func (o *object) read(line []byte, each func(key []byte, value Cell) bool) bool 
 }
 
 // members reads on to the closing brace.
-func (o *object) members(each func(key []byte, value Cell) bool) bool {
+func (o *object) members(each func(key []byte, value Cell) (why string)) bool {
 	if o.sign('}') {
 		return true
 	}
@@ -85,8 +85,8 @@ func (o *object) members(each func(key []byte, value Cell) bool) bool {
 		if !ok {
 			return false
 		}
-		if !each(key, v) {
-			return o.fail("a key is there twice")
+		if why := each(key, v); why != "" {
+			return o.fail(why)
 		}
 		switch {
 		case o.sign(','):
@@ -302,13 +302,13 @@ func (o *object) nested() (Cell, bool) {
 		return cell, o.list()
 	}
 	members := 0
-	ok := o.members(func(key []byte, v Cell) bool {
+	ok := o.members(func(key []byte, v Cell) string {
 		if members++; members == 1 && string(key) == blobKey && v.Kind == CellText {
 			if blob, why := toBlob(&v); why == "" {
 				cell = Cell{Kind: CellBlob, Bytes: blob.([]byte)}
 			}
 		}
-		return true
+		return ""
 	})
 	if members != 1 {
 		cell = Cell{Kind: CellNested}

@@ -40,6 +40,9 @@ type jsonDecoder struct {
 	keys   map[string]string // those seen, so that a row's names are not new text each time
 }
 
+// maxMembers is more than SQLite lets a table have columns.
+const maxMembers = 2000
+
 // maxKeys bounds the keys that are remembered.
 const maxKeys = 4096
 
@@ -64,13 +67,16 @@ func (d *jsonDecoder) Next(rec *Record) error {
 	d.at.Rows++
 	rec.After, rec.Raw, rec.Bad = d.at, d.raw, ""
 	rec.Cells, rec.Names = rec.Cells[:0], rec.Names[:0]
-	if !d.object.read(d.raw, func(key []byte, v Cell) bool {
+	if !d.object.read(d.raw, func(key []byte, v Cell) string {
 		name := d.key(key)
-		if slices.Contains(rec.Names, name) {
-			return false
+		switch {
+		case len(rec.Names) >= maxMembers:
+			return "it has more values than a table has columns"
+		case slices.Contains(rec.Names, name):
+			return "a key is there twice"
 		}
 		rec.Names, rec.Cells = append(rec.Names, name), append(rec.Cells, v)
-		return true
+		return ""
 	}) {
 		rec.Bad = d.object.bad
 	}
