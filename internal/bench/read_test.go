@@ -21,7 +21,7 @@ const (
 var note string
 
 // fixture is a table of ten thousand rows, open in the engine and in the bare driver.
-func fixture(b *testing.B) (*engine.DB, *sqlite3.Conn) {
+func fixture(b testing.TB) (*engine.DB, *sqlite3.Conn) {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "read.db")
 	db, err := engine.Open(b.Context(), engine.DefaultConfig(path))
