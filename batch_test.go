@@ -167,6 +167,29 @@ func TestBatchStatementFails(t *testing.T) {
 	}
 }
 
+// TestBatchFailsAtItsEnd: what no statement of it is to blame for names none.
+func TestBatchFailsAtItsEnd(t *testing.T) {
+	t.Parallel()
+	db := stock(t)
+	exec(t, db, "CREATE TABLE bin (id INTEGER PRIMARY KEY, stock INTEGER REFERENCES stock DEFERRABLE INITIALLY DEFERRED) STRICT")
+	b := engine.NewBatch()
+	b.Exec("INSERT INTO bin VALUES (1, 77)").Expect(1)
+	b.Exec("INSERT INTO bin VALUES (2, 1)").Expect(1)
+	_, err := db.Batch(t.Context(), b)
+	wantOnly(t, err, engine.ErrConstraint)
+	var failed *engine.BatchError
+	if errors.As(err, &failed) {
+		t.Errorf("it blames statement %d: %v", failed.Statement, err)
+	}
+	if n := one(t, db, "SELECT count(*) FROM bin"); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
+	b.Exec("INSERT INTO stock VALUES (77, 'late', 1)")
+	if _, err := db.Batch(t.Context(), b); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestBatchMistakes are found while recording and reported by Batch, which then runs nothing.
 func TestBatchMistakes(t *testing.T) {
 	t.Parallel()

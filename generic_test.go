@@ -231,6 +231,41 @@ func TestEach(t *testing.T) {
 	}
 }
 
+// sticky is a Scanner that leaves NULL alone.
+type sticky struct{ text string }
+
+func (s *sticky) Scan(src any) error {
+	if text, ok := src.(string); ok {
+		s.text += text
+	}
+	return nil
+}
+
+// TestEachRowIsItsOwn: nothing of a row shows in the next.
+func TestEachRowIsItsOwn(t *testing.T) {
+	t.Parallel()
+	db := shelf(t)
+	const query = "SELECT column1 AS s FROM (VALUES ('a'), (NULL), ('b'))"
+	var each []string
+	for s, err := range engine.Each[sticky](t.Context(), db, query) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		each = append(each, s.text)
+	}
+	all, err := engine.All[struct{ S sticky }](t.Context(), db, query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields []string
+	for _, s := range all {
+		fields = append(fields, s.S.text)
+	}
+	if want := []string{"a", "", "b"}; !slices.Equal(each, want) || !slices.Equal(fields, want) {
+		t.Errorf("%q and %q, want %q", each, fields, want)
+	}
+}
+
 // TestSources reads the same from everything that Get, All and Each take.
 func TestSources(t *testing.T) {
 	t.Parallel()

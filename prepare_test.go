@@ -143,6 +143,7 @@ func TestStmtOptions(t *testing.T) {
 		func() error { return st.QueryRow(t.Context(), 1, engine.WithClass(engine.ClassSignal)).Scan(new(int)) },
 		func() error { _, err := st.Exec(t.Context(), engine.WithClass(engine.ClassMaintenance), 1); return err },
 		func() error { _, err := write.Exec(t.Context(), 1); return err },
+		func() error { _, err := write.Exec(t.Context(), 1, engine.WithTimeout(time.Minute)); return err },
 	} {
 		if err := call(); err != nil {
 			t.Fatal(err)
@@ -154,7 +155,7 @@ func TestStmtOptions(t *testing.T) {
 			got = append(got, s.attributes["engine.class"]+"/"+s.attributes["engine.lane"])
 		}
 	}
-	if want := []string{"analytics/analytics", "signal/reader", "maintenance/maintenance", "trade/writer"}; !slices.Equal(got, want) {
+	if want := []string{"analytics/analytics", "signal/reader", "maintenance/maintenance", "trade/writer", "trade/writer"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	if err := st.QueryRow(t.Context(), 1, engine.WithTimeout(0)).Scan(new(int)); !errors.Is(err, context.DeadlineExceeded) {

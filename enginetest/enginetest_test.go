@@ -29,6 +29,7 @@ type trial struct {
 	mu       sync.Mutex
 	failed   bool
 	said     []string
+	faults   []string // what of it fails the test
 	cleanups []func()
 }
 
@@ -47,7 +48,10 @@ func (t *trial) Fatalf(f string, a ...any) {
 func (t *trial) say(fail bool, what string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.failed = t.failed || fail
+	if fail {
+		t.failed = true
+		t.faults = append(t.faults, what)
+	}
 	t.said = append(t.said, what)
 }
 
@@ -219,6 +223,9 @@ func TestLeaksOfAFailedTest(t *testing.T) {
 		t.Fatalf("its own reason")
 	})
 	tr.want(t, true, "its own reason", "rows of 1 queries are still open")
+	if len(tr.faults) != 1 {
+		t.Errorf("it failed for %q", tr.faults)
+	}
 }
 
 // TestNoLeaks: what ends a moment after the test is no leak.
