@@ -557,3 +557,43 @@ func TestBatchSpans(t *testing.T) {
 		t.Errorf("spans %v, want %v", names, want)
 	}
 }
+
+// BenchmarkBatch is four statements in a batch and in a closure, from a hundred callers: what one waits for the others.
+func BenchmarkBatch(b *testing.B) {
+	db := open(b)
+	exec(b, db, "CREATE TABLE stock (id INTEGER PRIMARY KEY, qty INTEGER NOT NULL) STRICT", "INSERT INTO stock VALUES (1, 1), (2, 2)")
+	const sql, statements = "UPDATE stock SET qty = qty + ? WHERE id = ?", 4
+	recorded := engine.NewBatch()
+	for range statements {
+		recorded.Exec(sql, 1, 1).Expect(1)
+	}
+	for _, c := range []struct {
+		name string
+		call func(context.Context) error
+	}{
+		{"batch", func(ctx context.Context) error { _, err := db.Batch(ctx, recorded); return err }},
+		{"update", func(ctx context.Context) error {
+			return db.Update(ctx, func(ctx context.Context, tx *engine.Tx) error {
+				for range statements {
+					if _, err := tx.Exec(ctx, sql, 1, 1); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetParallelism(100)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := c.call(b.Context()); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
