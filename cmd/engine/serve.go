@@ -1,0 +1,132 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/config"
+	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/server"
+)
+
+var serveVerb = verb{name: "serve", summary: "keep a database open and answer HTTP: probes, and a JSON API with a token", run: runServe}
+
+const serveExamples = `  engine serve --trading
+  engine serve --config /etc/tidegate/engine.yaml
+  engine serve --db sqlite:////var/lib/desk/production_trading.db --listen unix:/run/tidegate/engine.sock
+  curl -H "Authorization: Bearer $(cat production_trading.db.token)" -H "Content-Type: application/json" \
+    -d '{"sql":"SELECT symbol FROM instruments WHERE instrument_id = ?","args":[7]}' http://127.0.0.1:7420/v1/query
+
+It stops on SIGINT and SIGTERM: /readyz turns red, the port is closed, requests under way end, then the database is closed. docs/serve.md
+describes the API, docs/configuration.md the settings.
+`
+
+func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := flags("serve", "[flags]", serveExamples)
+	s := sourceFlags(f, "config")
+	s.alias(f, "listen", "server.listen", "where to listen: `address`, host:port or unix:/path")
+	s.alias(f, "token-file", "server.token_file", "`file` with the bearer token; it is made when it is missing")
+	trading := f.Bool("trading", false, "bring the shipped trading schema up to date first")
+	positional, code, done := parse(f, args, stdout, stderr)
+	if done {
+		return code
+	}
+	if len(positional) > 0 {
+		return misuse(stderr, "engine serve", errors.New("takes no arguments: name the database with --db"))
+	}
+	if *trading {
+		s.flags = append(s.flags, config.Flag{Name: "--trading", Key: "migrations", Value: "trading"})
+	}
+	settings, err := s.load()
+	if err != nil {
+		return failure(stderr, "serve", err)
+	}
+	if err := serve(ctx, settings, stderr); err != nil {
+		return failure(stderr, "serve", err)
+	}
+	return exitOK
+}
+
+// serve runs until ctx ends. The port comes first: a second server that is started by mistake must not touch the database.
+func serve(ctx context.Context, settings *config.Settings, stderr io.Writer) (err error) {
+	path, err := tokenPath(settings)
+	if err != nil {
+		return err
+	}
+	l, err := server.Listen(settings.Server)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	token, made, err := server.LoadToken(path)
+	if err != nil {
+		return err
+	}
+	cfg := settings.Engine
+	cfg.TracerProvider = oteltrace.SpanFromContext(ctx).TracerProvider()
+	cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+	db, err := engine.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	s, err := server.New(db, settings.Server, token)
+	if err != nil {
+		return err
+	}
+	scheme := "http"
+	if settings.Server.TLS.Cert != "" {
+		scheme = "https"
+	}
+	cfg.Logger.Info("serving", "address", address(scheme, l), "database", settings.Engine.URL, "token_file", path, "token_made", made)
+	supervisor := os.Getenv("NOTIFY_SOCKET")
+	if err := notify(supervisor, "READY=1"); err != nil {
+		cfg.Logger.Warn("the service manager was not told", "error", err)
+	}
+	stopped := context.AfterFunc(ctx, func() { _ = notify(supervisor, "STOPPING=1") }) // it sees the end in any case
+	defer stopped()
+	return s.Serve(ctx, l)
+}
+
+// tokenPath is where the token lies: beside the database, where nothing else is said.
+func tokenPath(settings *config.Settings) (string, error) {
+	loc, err := sqlite.ParseURL(settings.Engine.URL)
+	if err != nil {
+		return "", err
+	}
+	path := settings.Server.TokenFile
+	if path == "" && loc.Memory {
+		return "", errors.New("server.token_file: a database in memory has no file to put the token beside: name one with --token-file")
+	}
+	return cmp.Or(path, loc.Path+".token"), nil
+}
+
+// address is what a client is given.
+func address(scheme string, l net.Listener) string {
+	if l.Addr().Network() == "unix" {
+		return "unix:" + l.Addr().String()
+	}
+	return scheme + "://" + l.Addr().String()
+}
+
+// notify tells systemd, or who else speaks its protocol, what the process is doing. socket is NOTIFY_SOCKET, "" where nobody wants to know.
+func notify(socket, state string) error {
+	if socket == "" {
+		return nil
+	}
+	c, err := net.Dial("unixgram", socket)
+	if err != nil {
+		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
+	}
+	_, err = io.WriteString(c, state)
+	return errors.Join(err, c.Close())
+}
