@@ -181,10 +181,12 @@ func (p *pool) checkin(r *Reader, sound bool) {
 	p.mu.Unlock()
 	conn.Close() // before r counts as gone: drain waits for it, and then the store must have no connection left
 	p.mu.Lock()
-	p.leave(r)
+	defer p.mu.Unlock()
 	p.counts.retired++
-	p.lost()
-	p.mu.Unlock()
+	if r.place >= 0 { // else it was abandoned and counted off
+		p.leave(r)
+		p.lost()
+	}
 }
 
 // park puts a connection where the next caller finds it. p.mu is held.
@@ -280,6 +282,7 @@ func (p *pool) leave(r *Reader) {
 	p.active[r.place].place = r.place
 	p.active[last] = nil
 	p.active = p.active[:last]
+	r.place = -1
 }
 
 // drain closes the pool: it waits for the sessions to end until ctx does, then ends them.
@@ -288,6 +291,7 @@ func (p *pool) drain(ctx context.Context) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	var err error
+	var fence <-chan time.Time
 	done := ctx.Done()
 	for {
 		left := p.holders()
@@ -302,7 +306,31 @@ func (p *pool) drain(ctx context.Context) error {
 		select {
 		case <-done:
 			err, done = context.Cause(ctx), nil
+			fence = time.After(p.lanes.cfg.Writer.Grace)
+		case <-fence:
+			for _, r := range left {
+				p.abandon(r)
+			}
 		case <-tick.C:
 		}
+	}
+}
+
+// abandon takes the connection from a session that is stuck inside a statement, and forgets the session: whoever is stuck
+// there may never come back, and if he does he finds the connection fenced.
+func (p *pool) abandon(r *Reader) {
+	r.kick.Lock()
+	conn := r.stepping
+	r.kick.Unlock()
+	if conn == nil {
+		return
+	}
+	err := conn.Fence()
+	p.lanes.log.Error("a statement of a reader did not stop and its connection was fenced", "reader", nameOr(r.name), "fence", err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.place >= 0 {
+		p.leave(r)
+		p.lost()
 	}
 }

@@ -51,6 +51,7 @@ type visitor struct {
 // stage is how far the session has come.
 type stage struct {
 	begun    bool  // a transaction is open
+	control  bool  // a statement was run that may have opened one: SAVEPOINT
 	ended    error // why its snapshot was taken away
 	slotless bool  // it lost its run slot while it waited for a connection
 	sound    bool  // its connection may be used on
@@ -192,6 +193,9 @@ func (r *Reader) start(ctx context.Context, sql string, args []any, c *Cursor) (
 	if r.since.Load() == 0 {
 		r.since.Store(r.pool.lanes.clock.late())
 	}
+	if len(class.Columns) == 0 {
+		r.control = true
+	}
 	*c = Cursor{rd: r, stmt: stmt, columns: class.Columns, at: -1, want: nextBlock}
 	c.block, r.spare = r.spare, sqlite.Block{}
 	if c.more, err = stmt.Begin(args, &c.block, firstBlock); err != nil {
@@ -293,12 +297,12 @@ func (r *Reader) end(open bool) {
 	if open {
 		r.conn.ReleaseStatements()
 	}
-	if r.begun {
+	if r.begun || r.control && !r.conn.Autocommit() {
 		if err := r.conn.Exec("ROLLBACK"); err != nil {
 			r.sound = false
 		}
-		r.begun = false
 	}
+	r.begun, r.control = false, false
 	r.since.Store(0)
 }
 

@@ -187,3 +187,54 @@ func TestInterruptAtShutdown(t *testing.T) {
 		t.Errorf("a write after Shutdown: %v", err)
 	}
 }
+
+// TestShutdownLeavesStuckReaders: a Go function that never returns cannot keep the database from closing.
+func TestShutdownLeavesStuckReaders(t *testing.T) {
+	t.Parallel()
+	s := &sleeper{make(chan struct{}), make(chan struct{})}
+	r := build(t, func(c *setup) { c.opt.Functions = []sqlite.Function{s.function()} })
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.readNumber(context.Background(), "SELECT oversleep(40)")
+		ended <- err
+	}()
+	<-s.asleep
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- r.Shutdown(ctx) }()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("Shutdown waits for a function that does not return")
+	}
+	if r.store.Leaked() != 1 {
+		t.Errorf("%d connections left behind, want 1", r.store.Leaked())
+	}
+	close(s.wake)
+	if err := <-ended; err == nil {
+		t.Error("the stuck statement succeeded on a closed database")
+	}
+}
+
+// TestSavepointOnReader: what a SAVEPOINT opens on a reader ends with its session.
+func TestSavepointOnReader(t *testing.T) {
+	t.Parallel()
+	r := build(t, func(s *setup) { s.cfg.Readers.Conns = 1 })
+	r.must(t, "CREATE TABLE t (x INTEGER) STRICT")
+	c, err := r.Query(t.Context(), lane.ReadOptions{}, "SAVEPOINT mine", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Finish()
+	if n := r.number(t, "SELECT count(*) FROM t"); n != 0 {
+		t.Fatal(n)
+	}
+	r.must(t, "INSERT INTO t VALUES (1)")
+	if n := r.number(t, "SELECT count(*) FROM t"); n != 1 {
+		t.Errorf("the reader still shows its old snapshot: %d rows", n)
+	}
+}
