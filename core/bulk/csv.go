@@ -314,7 +314,7 @@ func (e *csvEncoder) value(col *Column, v *sqlite.Value) error {
 
 // text writes text, in quotes where it would be read as something else without them.
 func (e *csvEncoder) text(b []byte, always bool) {
-	if !always && len(b) > 0 && string(b) != e.null && bytes.IndexByte(b, e.comma) < 0 && !bytes.ContainsAny(b, "\"\r\n") && !bytes.HasPrefix(b, bom) {
+	if !always && len(b) > 0 && string(b) != e.null && bytes.IndexByte(b, e.comma) < 0 && !bytes.ContainsAny(b, "\"\r\n") && !bytes.HasPrefix(b, []byte(bom)) {
 		e.line = append(e.line, b...)
 		return
 	}

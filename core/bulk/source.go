@@ -2,7 +2,6 @@ package bulk
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"io"
 )
@@ -20,7 +19,8 @@ type source struct {
 	limit int
 }
 
-var bom = []byte("\xef\xbb\xbf")
+// bom is the byte order mark that some programs put ahead of UTF-8.
+const bom = "\xef\xbb\xbf"
 
 func newSource(r io.Reader) (*source, error) {
 	s := &source{from: r, r: bufio.NewReaderSize(r, 64<<10), limit: maxRecord}
@@ -29,7 +29,7 @@ func newSource(r io.Reader) (*source, error) {
 			s.start = at
 		}
 	}
-	if head, err := s.r.Peek(len(bom)); err == nil && bytes.Equal(head, bom) {
+	if head, err := s.r.Peek(len(bom)); err == nil && string(head) == bom {
 		n, err := s.r.Discard(len(bom))
 		s.at.Offset = int64(n)
 		return s, err
