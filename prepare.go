@@ -15,8 +15,8 @@ import (
 // the schema changes, as long as its SQL makes sense. [DB.Prepare] makes it. Safe for concurrent use.
 //
 // Mistakes show when the program starts rather than when it trades: that is what it is for. Compiled statements are kept by the
-// connections in any case, so little time is saved: a tenth of a call that writes and returns rows, which goes to the
-// writer without asking a reader first, and a few hundredths of any other (BenchmarkPrepare).
+// connections in any case, so little time is saved: a twentieth of a call that writes and returns rows, which goes to the writer
+// without asking a reader first, and next to nothing of the others (BenchmarkPrepare).
 type Stmt struct {
 	db     *DB
 	sql    string
