@@ -161,9 +161,6 @@ func (k *KeptRows) row(i int) []sqlite.Value {
 	return k.values[i*n : (i+1)*n]
 }
 
-// ErrExpectation says that a statement of a batch touched another number of rows than was expected; *[ExpectError] says which.
-var ErrExpectation = errors.New("engine: another number of rows than expected")
-
 // ExpectError says which statement of a batch touched another number of rows than was expected. It matches [ErrExpectation].
 type ExpectError struct {
 	// Statement is its place in the batch, from 1.

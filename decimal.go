@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"math"
 	"math/bits"
 )
@@ -45,9 +44,6 @@ const (
 	// RoundCeiling rounds towards positive infinity.
 	RoundCeiling
 )
-
-// ErrDecimal says that a [Decimal] cannot hold the result of a calculation or a conversion; *[DecimalError] says why.
-var ErrDecimal = errors.New("engine: decimal")
 
 // DecimalReason is what went wrong with a [Decimal].
 type DecimalReason string

@@ -38,6 +38,13 @@ var (
 	ErrOutcomeUnknown = lane.ErrOutcomeUnknown
 	// ErrSnapshotExpired says that a reader was ended to keep the write-ahead log bounded; *[SnapshotError] says why.
 	ErrSnapshotExpired = lane.ErrSnapshotExpired
+	// ErrKilled says that an operator ended the transaction or the query; *[KilledError] tells which.
+	ErrKilled = lane.ErrKilled
+	// ErrExpectation says that a statement of a batch touched another number of rows than was expected; *[ExpectError]
+	// says which.
+	ErrExpectation = errors.New("engine: another number of rows than expected")
+	// ErrDecimal says that a [Decimal] cannot hold the result of a calculation or a conversion; *[DecimalError] says why.
+	ErrDecimal = errors.New("engine: decimal")
 	// ErrReentrant says that a call was made with the context of an open Update, which would wait for itself for ever.
 	ErrReentrant = errors.New("engine: called with the context of an open Update")
 	// ErrTxDone says that a Tx was used after its end, or by two goroutines at once.
@@ -83,6 +90,8 @@ type (
 	SnapshotError = lane.SnapshotError
 	// NotAppliedError tells what ended the group.
 	NotAppliedError = lane.NotAppliedError
+	// KilledError tells the number and the name of what was ended.
+	KilledError = lane.KilledError
 	// OutcomeError tells what failed during COMMIT.
 	OutcomeError = lane.OutcomeError
 )
@@ -243,7 +252,7 @@ func withoutValues(e *sqlite.Error) string {
 }
 
 func isLaneError(err error) bool {
-	for _, s := range []error{ErrOverloaded, ErrLeaseExpired, ErrNotApplied, ErrOutcomeUnknown, ErrSnapshotExpired, ErrTxDone, ErrClosed} {
+	for _, s := range []error{ErrOverloaded, ErrLeaseExpired, ErrNotApplied, ErrOutcomeUnknown, ErrSnapshotExpired, ErrTxDone, ErrClosed, ErrKilled} {
 		if errors.Is(err, s) {
 			return true
 		}

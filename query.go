@@ -49,8 +49,10 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 		return err
 	})
 	st.QueueWait, st.Group, st.Retries = rep.Queue, rep.Group, max(0, rep.Runs-1)
-	err = db.record(ctx, &st, res, err)
-	return Result{res.RowsAffected, res.LastInsertID}, err
+	if err != nil {
+		return Result{}, db.record(ctx, &st, lane.Result{}, err) // not res, which the lane may still be writing
+	}
+	return Result{res.RowsAffected, res.LastInsertID}, db.record(ctx, &st, res, nil)
 }
 
 // Query runs one statement and returns its rows, from one snapshot. A statement that writes (INSERT … RETURNING) runs on
@@ -104,7 +106,10 @@ func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions
 		return err
 	})
 	st.QueueWait, st.Group = rep.Queue, rep.Group
-	return written, err
+	if err != nil {
+		return nil, err // not written, which the lane may still be writing
+	}
+	return written, nil
 }
 
 // QueryRow runs one statement of which at most one row is wanted. The error, [ErrNoRows] among them, comes with Scan.

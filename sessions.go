@@ -1,16 +1,6 @@
 package engine
 
-import (
-	"time"
-
-	"github.com/tidegate/engine/core/lane"
-)
-
-// ErrKilled says that an operator ended the transaction or the query; nothing of it was applied.
-var ErrKilled = lane.ErrKilled
-
-// KilledError tells the number and the name of what was ended.
-type KilledError = lane.KilledError
+import "time"
 
 // Session is a transaction or a query that is under way.
 type Session struct {

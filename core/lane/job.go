@@ -2,6 +2,7 @@ package lane
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,14 @@ func (j *job) claim() bool { return j.state.CompareAndSwap(jobWaiting, jobClaime
 
 // cancel withdraws a waiting job; false when the lane has it already.
 func (j *job) cancel() bool { return j.state.CompareAndSwap(jobWaiting, jobCancelled) }
+
+// told is the report that goes with err. Where the caller left before the lane had done, the lane may still be writing it.
+func (j *job) told(err error) Report {
+	if errors.Is(err, ErrOutcomeUnknown) {
+		return Report{}
+	}
+	return j.report
+}
 
 func (j *job) done(err error) { j.c <- signal{sigDone, err} }
 

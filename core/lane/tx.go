@@ -179,7 +179,7 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 		return Result{}, t.failed(ctx, class, err)
 	}
 	res.Counters = stmt.Counters()
-	if !class.ReadOnly {
+	if !class.ReadOnly && !class.DDL { // DDL leaves the counts of whatever ran before
 		res.RowsAffected, res.LastInsertID = t.conn.Changes(), t.conn.LastInsertRowID()
 	}
 	t.note(class, sql, args, from)

@@ -92,11 +92,11 @@ func (l *Lanes) Update(ctx context.Context, opt JobOptions, fn func(*Tx) error) 
 		j.report.Runs = runs
 		tx, err := l.writer.lend(j)
 		if err != nil {
-			return j.report, err
+			return j.told(err), err
 		}
 		again, err := tx.with(ctx, fn)
 		if !again {
-			return j.report, err
+			return j.told(err), err
 		}
 		runs = j.report.Runs
 	}
@@ -140,7 +140,7 @@ func (l *Lanes) Begin(ctx context.Context, opt JobOptions) (*Tx, error) {
 // Commit ends the transaction and waits until its group is durable.
 func (t *Tx) Commit(ctx context.Context) (Report, error) {
 	_, err := t.finish(ctx, t.dead)
-	return t.job.report, err
+	return t.job.told(err), err
 }
 
 // Rollback ends the transaction and undoes it. It is safe after Commit.
@@ -161,7 +161,7 @@ func (l *Lanes) Do(ctx context.Context, opt JobOptions, run func(*Tx) error) (Re
 	j := newJob(ctx, opt, run)
 	sig, err := l.writer.enqueue(j)
 	if err != nil {
-		return j.report, err
+		return j.told(err), err
 	}
-	return j.report, sig.err
+	return j.told(sig.err), sig.err
 }
