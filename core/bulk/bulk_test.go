@@ -89,7 +89,9 @@ func openAt(t testing.TB, path string, statements ...string) *store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlite.Open(t.Context(), loc, sqlite.DefaultOptions())
+	opt := sqlite.DefaultOptions()
+	opt.Adopt = true // some tests look at what other programs made
+	db, err := sqlite.Open(t.Context(), loc, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
