@@ -106,7 +106,7 @@ func TestDrainLosesNoAcknowledgedWrite(t *testing.T) {
 // An answer that is being sent when the server is told to stop is sent to its end.
 func TestDrainFinishesAnswers(t *testing.T) {
 	t.Parallel()
-	b := start(t, nil)
+	b := start(t, func(c *config.Server) { c.Drain.Time = time.Minute })
 	res, err := http.DefaultClient.Do(b.request(t, "POST", "/v1/query", large("3000")))
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +134,11 @@ func TestDrainFinishesAnswers(t *testing.T) {
 func TestDrainHasAnEnd(t *testing.T) {
 	t.Parallel()
 	b := start(t, func(c *config.Server) { c.Drain.Time = 100 * time.Millisecond })
-	_, res := b.stall(t, "")
+	res, err := http.DefaultClient.Do(b.request(t, "POST", "/v1/query", large("100000000")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
 	began := time.Now()
 	b.stop()
 	var cut *server.DrainError
