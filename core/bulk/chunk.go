@@ -42,7 +42,7 @@ func (im *importer) step(ctx context.Context) error {
 	}
 	switch {
 	case tried <= 1: // it was alone: its own fault
-		im.queue.waiting()[0].bad = why
+		im.queue.waiting()[0].bad, im.limit = why, 1
 	case a.lost:
 		im.limit = a.rows
 	default:
@@ -57,7 +57,10 @@ func (im *importer) advance(a *attempt) error {
 	im.report.First = append(im.report.First, a.refused[:min(room, len(a.refused))]...)
 	im.report.Chunks++
 	im.report.Longest = max(im.report.Longest, a.held)
-	im.limit, im.kept = 0, a.next
+	if im.limit *= 2; im.limit > backlogRows { // where one row cost its transaction, the next one may: begin small
+		im.limit = 0
+	}
+	im.kept = a.next
 	im.queue.drop(a.rows)
 	if a.stop != nil {
 		im.count()
