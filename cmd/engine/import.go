@@ -53,7 +53,7 @@ func runImport(ctx context.Context, args []string, stdout, stderr io.Writer) int
 	f.StringVar(&c.rejects, "rejects", "", "write refused rows with line and reason to this `file`, as JSON lines")
 	f.Int64Var(&c.opt.MaxRejects, "max-rejects", 0, "with --on-error skip: refuse so many rows and no more; 0 is any number")
 	f.BoolVar(&c.opt.Restart, "restart", false, "begin at the start of a file that was imported before, whole or in part; rows stay")
-	f.DurationVar(&c.opt.Chunk, "chunk", 0, "how long a transaction keeps the writer from others (default 8ms)")
+	f.DurationVar(&c.opt.Chunk, "chunk", 0, "how long a transaction keeps the writer from others (default 5ms)")
 	f.BoolVar(&c.asJSON, "json", false, "print the report as one JSON object")
 	f.BoolVar(&c.quiet, "quiet", false, "show no progress")
 	positional, code, done := parse(f, args, stdout, stderr)
