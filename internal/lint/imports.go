@@ -64,6 +64,8 @@ func thirdParty() map[string][]string {
 		"go.yaml.in/yaml":                    {"config"},                // what koanf itself reads YAML with
 		"github.com/peterh/liner":            {"internal/shell"},        // line editing
 		"github.com/parquet-go/parquet-go":   {"core/bulk/parquet/..."}, // 4 MB that an embedder without Parquet need not carry
+		"golang.org/x/term":                  command,
+		"github.com/creack/pty":              command, // in tests: a person at a terminal
 		"go.opentelemetry.io/otel":           {".", "core/...", "plugins/...", "config", "dashboard", "enginetest", "cmd/...", "examples/...", "internal/..."},
 		"go.opentelemetry.io/otel/sdk":       command,
 		"go.opentelemetry.io/otel/exporters": command,

@@ -1,0 +1,53 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/tidegate/engine"
+)
+
+func (s *Shell) complain(err error) {
+	if err != errReported {
+		fmt.Fprintf(s.cfg.Err, "error: %s\n", plain(s.explain(err)))
+	}
+}
+
+// explain gives an error of the engine the remedy of this shell where its own names the Go API.
+func (s *Shell) explain(err error) string {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case errors.Is(err, engine.ErrNotAdopted):
+		return "the database was made by another program and stays read only: `engine exec --adopt` takes it over and keeps a copy first"
+	case errors.Is(err, engine.ErrReadOnly) && s.cfg.ReadOnly:
+		return "the statement writes, and the shell was started with --read-only: start it without"
+	case errors.Is(err, engine.ErrReadOnly) && s.tx != nil && s.tx.readOnly:
+		return "the statement writes, and the transaction only reads: ROLLBACK, then BEGIN"
+	case errors.Is(err, engine.ErrForbidden) && s.tx == nil && strings.Contains(err.Error(), "savepoint outside"):
+		return "a savepoint needs a transaction: BEGIN opens one"
+	}
+	return message(err)
+}
+
+// message is an error as this shell shows it.
+func message(err error) string {
+	text := strings.TrimPrefix(err.Error(), "engine: ")
+	if errors.Is(err, engine.ErrLeaseExpired) {
+		text += " (--hold says how long a transaction that is typed may keep the writer)"
+	}
+	return text
+}
+
+// plain takes out what would speak to the terminal: names and SQL come from the database, and anybody may have written them.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, text)
+}
