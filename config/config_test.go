@@ -200,30 +200,3 @@ func TestVariables(t *testing.T) {
 		t.Errorf("got %s", config.Variable("writer.queue_timeout"))
 	}
 }
-
-func TestTemplate(t *testing.T) {
-	t.Parallel()
-	text := string(config.Template())
-	untouched := load(t, config.Sources{File: file(t, text)})
-	for _, v := range untouched.Values() {
-		if v.Origin.Layer != config.FromDefault {
-			t.Errorf("the template as it is sets %s", v.Key)
-		}
-	}
-	var live []string
-	for _, line := range strings.Split(text, "\n") {
-		if trimmed := strings.TrimLeft(line, " "); strings.HasPrefix(trimmed, "#") && !strings.HasPrefix(trimmed, "# ") {
-			line = strings.Replace(line, "#", "", 1)
-		}
-		live = append(live, line)
-	}
-	all := load(t, config.Sources{File: file(t, strings.Join(live, "\n"))})
-	for _, v := range all.Values() {
-		if v.Origin.Layer != config.FromFile {
-			t.Errorf("%s is not in the template", v.Key)
-		}
-		if v.Text != v.Default {
-			t.Errorf("%s: the template has %q, the default is %q", v.Key, v.Text, v.Default)
-		}
-	}
-}
