@@ -271,3 +271,23 @@ func TestCancelledRead(t *testing.T) {
 		t.Errorf("%d connections opened: an interruption must not cost one", st.Opened)
 	}
 }
+
+// TestFatConnectionsRetire: what SQLite has taken it gives back only when the connection is closed, so a connection that has grown
+// beyond its bound is closed when it comes back.
+func TestFatConnectionsRetire(t *testing.T) {
+	t.Parallel()
+	reads := func(bound int64) lane.PoolStats {
+		r := build(t, func(s *setup) { s.cfg.Readers.MemoryBound = bound })
+		fill(t, r, 20_000)
+		for range 100 {
+			r.number(t, "SELECT sum(v) FROM q")
+		}
+		return r.Stats().Readers
+	}
+	if st := reads(64 << 10); st.Retired == 0 || st.Opened < 2 {
+		t.Errorf("no connection was retired: %+v", st)
+	}
+	if st := reads(64 << 20); st.Retired != 0 || st.Opened != 1 {
+		t.Errorf("a connection within its bound was retired: %+v", st)
+	}
+}
