@@ -74,11 +74,22 @@ func TestDrainLosesNoAcknowledgedWrite(t *testing.T) {
 		t.Errorf("Serve: %v", err)
 	}
 	b.ended <- nil // for the clean-up
-	url := b.db.Config().URL
+	there := b.reopened(t)
+	for _, id := range acknowledged {
+		if !there[id] {
+			t.Errorf("%d was acknowledged and is lost", id)
+		}
+	}
+	t.Logf("%d acknowledged, %d there", len(acknowledged), len(there))
+}
+
+// reopened closes the database, opens its file again and returns the ids in it.
+func (b *bench) reopened(t *testing.T) map[int64]bool {
+	t.Helper()
 	if err := b.db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := engine.Open(t.Context(), engine.DefaultConfig(url))
+	db, err := engine.Open(t.Context(), engine.DefaultConfig(b.db.Config().URL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,12 +106,7 @@ func TestDrainLosesNoAcknowledgedWrite(t *testing.T) {
 		}
 		there[id] = true
 	}
-	for _, id := range acknowledged {
-		if !there[id] {
-			t.Errorf("%d was acknowledged and is lost", id)
-		}
-	}
-	t.Logf("%d acknowledged, %d there", len(acknowledged), len(there))
+	return there
 }
 
 // An answer that is being sent when the server is told to stop is sent to its end.
