@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/tidegate/engine"
@@ -35,11 +36,12 @@ func (s *Shell) explain(err error) string {
 
 // message is an error as this shell shows it.
 func message(err error) string {
-	text := strings.TrimPrefix(err.Error(), "engine: ")
-	if errors.Is(err, engine.ErrLeaseExpired) {
-		text += " (--hold says how long a transaction that is typed may keep the writer)"
+	var lease *engine.LeaseError
+	if errors.As(err, &lease) {
+		return fmt.Sprintf("the transaction held the writer for %v and was rolled back, for others wait: --hold says how long it may (now %v)",
+			lease.Held.Round(time.Millisecond), lease.Limit)
 	}
-	return text
+	return strings.TrimPrefix(err.Error(), "engine: ")
 }
 
 // plain takes out what would speak to the terminal: names and SQL come from the database, and anybody may have written them.

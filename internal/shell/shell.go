@@ -353,6 +353,8 @@ func (s *Shell) options() []engine.Option {
 // control begins and ends transactions.
 func (s *Shell) control(ctx context.Context, what control) (note string, err error) {
 	switch what {
+	case controlUnknown:
+		return "", errors.New("write BEGIN, BEGIN READ ONLY, COMMIT or ROLLBACK; SAVEPOINT, ROLLBACK TO and RELEASE are for a part of a transaction")
 	case controlBegin, controlBeginRead:
 		if s.tx != nil {
 			return "", errors.New("a transaction is open already: COMMIT or ROLLBACK ends it, SAVEPOINT is for a part of it")

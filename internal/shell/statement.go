@@ -25,6 +25,7 @@ const (
 	controlBeginRead
 	controlCommit
 	controlRollback
+	controlUnknown // it would, in a form that nobody knows
 )
 
 // read looks at the words of a statement.
@@ -90,8 +91,8 @@ func (st *statement) changes() bool {
 	return false
 }
 
-// controlOf tells BEGIN, COMMIT and ROLLBACK in the forms that SQLite knows, and BEGIN READ ONLY. Everything else is for the database to
-// judge: ROLLBACK TO is about a savepoint.
+// controlOf tells BEGIN, COMMIT and ROLLBACK in the forms that SQLite knows, and BEGIN READ ONLY. ROLLBACK TO is about a savepoint, and for
+// the database.
 func controlOf(words []string) control {
 	first, rest := words[0], words[1:]
 	if len(rest) > 0 && rest[len(rest)-1] == "TRANSACTION" {
@@ -109,6 +110,8 @@ func controlOf(words []string) control {
 		return controlCommit
 	case first == "ROLLBACK" && how == "":
 		return controlRollback
+	case first == "BEGIN" || first == "COMMIT" || first == "END" || first == "ROLLBACK" && rest[0] != "TO":
+		return controlUnknown
 	}
 	return controlNone
 }

@@ -1,0 +1,136 @@
+package shell_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/shell"
+)
+
+func TestTransactionCommits(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	out := b.must(t, "CREATE TABLE t (a UNIQUE);", "BEGIN IMMEDIATE TRANSACTION; INSERT INTO t VALUES (1), (2);",
+		"SAVEPOINT part; DELETE FROM t; ROLLBACK TO part;", "SELECT count(*) FROM t;", "END;",
+		"begin; delete from t; rollback transaction;", "SELECT count(*) FROM t;")
+	if strings.Count(out, "[2]\n") != 2 {
+		t.Errorf("got %s", out)
+	}
+	b.cfg.Continue = true // an error of a statement undoes that statement alone
+	ok, out, _ := b.script(t, "BEGIN;", "INSERT INTO t VALUES (3);", "INSERT INTO t VALUES (4), (3);", "COMMIT;", "SELECT group_concat(a) FROM t;")
+	if ok || !strings.HasSuffix(out, `["1,2,3"]`+"\n") {
+		t.Errorf("ok %v, got %s", ok, out)
+	}
+}
+
+func TestTransactionWords(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.must(t, "CREATE TABLE t (a);")
+	for _, c := range []struct{ script, says string }{
+		{"COMMIT;", "BEGIN opens one"},
+		{"ROLLBACK;", "BEGIN opens one"},
+		{"BEGIN; BEGIN;", "open already"},
+		{"SAVEPOINT a;", "BEGIN opens one"},
+		{"BEGIN NONSENSE;", "write BEGIN"},
+		{"BEGIN; ROLLBACK NOW;", "write BEGIN"},
+		{"BEGIN READ ONLY; INSERT INTO t VALUES (1);", "only reads"},
+	} {
+		if ok, _, said := b.script(t, c.script); ok || !strings.Contains(said, c.says) {
+			t.Errorf("%s: ok %v, said %q; want %q", c.script, ok, said, c.says)
+		}
+	}
+}
+
+// BEGIN READ ONLY is one snapshot: what others commit meanwhile is not in it, and they need not wait.
+func TestTransactionReadsOneSnapshot(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.must(t, "CREATE TABLE t (a);")
+	b.interact(t, "BEGIN READ ONLY;", "SELECT count(*) FROM t;", func() string {
+		if _, err := b.db.Exec(t.Context(), "INSERT INTO t VALUES (1)"); err != nil {
+			t.Error(err)
+		}
+		return "SELECT count(*) FROM t;"
+	}, "COMMIT;", "SELECT count(*) FROM t;")
+	out := b.out.String()
+	if strings.Count(out, "[0]\n") != 2 || !strings.HasSuffix(out, "[1]\n") {
+		t.Errorf("got %s", out)
+	}
+}
+
+// eventually waits for a condition that another goroutine brings about.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("it never came to pass that %s", what)
+			return
+		}
+	}
+}
+
+// A transaction in which nobody types is rolled back, and what is typed later does not run outside of it.
+func TestTransactionIdle(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(_ *engine.Config, c *shell.Config) { c.Idle = 50 * time.Millisecond })
+	b.must(t, "CREATE TABLE t (a);")
+	ty := b.interact(t, "BEGIN; INSERT INTO t VALUES (1);", func() string {
+		eventually(t, "the writer is free", func() bool {
+			return !slices.ContainsFunc(b.db.Sessions(), func(s engine.Session) bool { return s.Name == "engine shell" })
+		})
+		return "INSERT INTO t VALUES (2);"
+	}, "SELECT 1", ";", "COMMIT;", "INSERT INTO t VALUES (3);")
+	said := b.err.String()
+	if strings.Count(said, "the transaction is lost") != 2 || strings.Count(said, "(--idle)") != 3 || !strings.Contains(said, "nothing was committed") {
+		t.Errorf("said %s", said)
+	}
+	if got, want := strings.Join(ty.prompts, ""), "engine> engine*> engine!>     ...> engine!> engine> engine> "; got != want {
+		t.Errorf("prompts %q, want %q", got, want)
+	}
+	if out := b.reads(t, "SELECT group_concat(a) FROM t;"); !strings.HasSuffix(out, `["3"]`+"\n") {
+		t.Errorf("got %s, want what was typed after COMMIT alone", out)
+	}
+}
+
+func TestTransactionHold(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(_ *engine.Config, c *shell.Config) { c.Hold = 50 * time.Millisecond })
+	b.must(t, "CREATE TABLE t (a);")
+	b.interact(t, "BEGIN; INSERT INTO t VALUES (1);", func() string {
+		// Somebody else wants the writer, and gets it.
+		if _, err := b.db.Exec(t.Context(), "INSERT INTO t VALUES (2)", engine.WithTimeout(20*time.Second)); err != nil {
+			t.Error(err)
+		}
+		return "INSERT INTO t VALUES (3);"
+	}, "COMMIT;")
+	if said := b.err.String(); strings.Count(said, "--hold") != 2 || strings.Contains(said, "committed") {
+		t.Errorf("said %s", said)
+	}
+	if out := b.reads(t, "SELECT group_concat(a) FROM t;"); !strings.HasSuffix(out, `["2"]`+"\n") {
+		t.Errorf("got %s", out)
+	}
+}
+
+func TestTransactionKilled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.must(t, "CREATE TABLE t (a);")
+	ty := b.interact(t, "BEGIN; INSERT INTO t VALUES (1);", func() string {
+		for _, s := range b.db.Sessions() {
+			if s.Lane == "writer" && !b.db.Kill(s.ID) {
+				t.Error("it was not there")
+			}
+		}
+		return "INSERT INTO t VALUES (2);"
+	}, "ROLLBACK;", "SELECT count(*) FROM t;")
+	if said := b.err.String(); strings.Count(said, "error: ") != 1 || !strings.Contains(said, "ended by an operator") {
+		t.Errorf("said %s", said)
+	}
+	if out := b.out.String(); !strings.HasSuffix(out, "[0]\n") || ty.prompts[len(ty.prompts)-1] != "engine> " {
+		t.Errorf("got %s, last prompt %q", out, ty.prompts[len(ty.prompts)-1])
+	}
+}
