@@ -155,6 +155,9 @@ func TestSQLInsideAnUpdate(t *testing.T) {
 	t.Parallel()
 	db := ledger(t)
 	p := pool(t, db)
+	if err := p.Ping(); err != nil { // a session that is open already
+		t.Fatal(err)
+	}
 	err := db.Update(t.Context(), func(ctx context.Context, _ *engine.Tx) error {
 		_, exec := p.ExecContext(ctx, "UPDATE acc SET balance = 0")
 		_, query := p.QueryContext(ctx, "SELECT 1")

@@ -229,6 +229,22 @@ func TestConnScript(t *testing.T) {
 	}
 }
 
+// No client pauses in a script, so the limit for those who might does not end it.
+func TestConnScriptMayTakeLong(t *testing.T) {
+	t.Parallel()
+	r := build(t, func(s *setup) {
+		s.lane.Writer.Hold, s.opt.Hold, s.opt.Idle = 10*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
+		s.store.Functions = append(s.store.Functions, sqlite.Function{Name: "linger", Scalar: func([]sqlite.Value) (any, error) {
+			<-time.After(15 * time.Millisecond)
+			return int64(1), nil
+		}})
+	})
+	r.must(t, "CREATE TABLE t (a); INSERT INTO t SELECT linger(); INSERT INTO t SELECT linger(); INSERT INTO t SELECT linger()")
+	if n := r.number(t, "SELECT count(*) FROM t"); n != 3 {
+		t.Errorf("%d rows", n)
+	}
+}
+
 func TestConnRefusesWhatHasNoMeaning(t *testing.T) {
 	t.Parallel()
 	r := build(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -244,6 +245,40 @@ type stmtQueryer struct{ *sql.Stmt }
 
 func (s stmtQueryer) QueryRowContext(ctx context.Context, _ string, args ...any) *sql.Row {
 	return s.Stmt.QueryRowContext(ctx, args...)
+}
+
+// The statement is compiled already when the table gets another column.
+func TestTxColumnsFollowTheSchema(t *testing.T) {
+	t.Parallel()
+	r := table(t)
+	tx := r.begin(t, nil)
+	for _, want := range []string{"[id n]", "[id n extra]"} {
+		rows, err := tx.Query("SELECT * FROM t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, err := rows.Columns()
+		if err != nil || fmt.Sprint(names) != want {
+			t.Errorf("columns %v, %v; want %s", names, err, want)
+		}
+		dest := make([]any, len(names))
+		for i := range dest {
+			dest[i] = new(any)
+		}
+		for rows.Next() {
+			if err := rows.Scan(dest...); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Error(err)
+		}
+		if want == "[id n]" {
+			if _, err := tx.Exec("ALTER TABLE t ADD COLUMN extra"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 func TestTxThatAStatementEnds(t *testing.T) {
