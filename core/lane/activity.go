@@ -95,7 +95,7 @@ func (l *Lanes) Kill(id uint64) bool {
 	for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
 		for _, r := range p.holders() {
 			if r.serial.Load() == id {
-				r.expire(id, &KilledError{id, nameOr(r.name)})
+				r.expire(id, &KilledError{id, r.title()})
 				return true
 			}
 		}

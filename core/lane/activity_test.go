@@ -3,8 +3,13 @@ package lane_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tidegate/engine/core/lane"
 )
@@ -134,5 +139,67 @@ func TestKillIdle(t *testing.T) {
 	}
 	if n := r.number(t, "SELECT sum(x) FROM t"); n != 2 {
 		t.Errorf("sum %d, want that of the second alone", n)
+	}
+}
+
+// TestKillHitsNobodyElse ends sessions at random moments of their lives, while their memory and their connections are used
+// again and again. Whoever is ended must be the one who was meant.
+func TestKillHitsNobodyElse(t *testing.T) {
+	t.Parallel()
+	r := build(t, func(s *setup) { s.cfg.Readers.Slots = 1 }) // so that some are met while they wait for a slot
+	fill(t, r, 2000)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	var ran, killed, kills atomic.Int64
+	for g := range 8 {
+		wg.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				name := fmt.Sprintf("%d/%d", g, i)
+				err := readSlowly(ctx, r, name)
+				var k *lane.KilledError
+				switch {
+				case errors.As(err, &k):
+					killed.Add(1)
+					if k.Name != name {
+						t.Errorf("%s was ended in place of %s", name, k.Name)
+					}
+				case err != nil && ctx.Err() == nil:
+					t.Errorf("%s: %v", name, err)
+				default:
+					ran.Add(1)
+				}
+			}
+		})
+	}
+	for ctx.Err() == nil {
+		for _, a := range r.Activity() {
+			if a.ID%3 == 0 && r.Kill(a.ID) {
+				kills.Add(1)
+			}
+		}
+		runtime.Gosched()
+	}
+	wg.Wait()
+	t.Logf("%d sessions ran to their end, %d were ended by %d kills", ran.Load(), killed.Load(), kills.Load())
+	if ran.Load() == 0 || killed.Load() == 0 {
+		t.Error("nothing was tested")
+	}
+	if st := r.Stats().Readers; st.InUse != 0 || st.Waiting != 0 {
+		t.Errorf("%d connections in use and %d waiting afterwards", st.InUse, st.Waiting)
+	}
+}
+
+func readSlowly(ctx context.Context, r *rig, name string) error {
+	c, err := r.Query(ctx, lane.ReadOptions{Name: name}, "SELECT id, v FROM q", nil)
+	if err != nil {
+		return err
+	}
+	defer c.Finish()
+	for {
+		ok, err := c.Next(ctx)
+		if err != nil || !ok {
+			return err
+		}
 	}
 }

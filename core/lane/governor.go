@@ -71,9 +71,9 @@ func (l *Lanes) govern(now time.Time) {
 		} else if age < wal.SnapshotAge {
 			return // sorted by age: the rest is younger
 		}
-		l.log.Warn("a snapshot is ended: it keeps the write-ahead log from being reset", "reader", r.name, "age", age, "wal_bytes", size)
+		l.log.Warn("a snapshot is ended: it keeps the write-ahead log from being reset", "reader", r.title(), "age", age, "wal_bytes", size)
 		l.ended.Add(1)
-		r.expire(s.serial, &SnapshotError{Holder: nameOr(r.name), Age: age, WALBytes: size, Limit: limit})
+		r.expire(s.serial, &SnapshotError{Holder: r.title(), Age: age, WALBytes: size, Limit: limit})
 	}
 }
 

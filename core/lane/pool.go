@@ -326,7 +326,7 @@ func (p *pool) abandon(r *Reader) {
 		return
 	}
 	err := conn.Fence()
-	p.lanes.log.Error("a statement of a reader did not stop and its connection was fenced", "reader", nameOr(r.name), "fence", err)
+	p.lanes.log.Error("a statement of a reader did not stop and its connection was fenced", "reader", r.title(), "fence", err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r.place >= 0 {

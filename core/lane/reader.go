@@ -36,6 +36,7 @@ type Reader struct {
 
 	kick     sync.Mutex   // guards stepping, so that a late interruption cannot hit the connection's next user
 	stepping *sqlite.Conn // the connection while inside SQLite
+	wanted   error        // why the session is to end, once its holder can be met
 }
 
 // visitor is who the session is for.
@@ -85,15 +86,21 @@ func (l *Lanes) session(ctx context.Context, opt ReadOptions) (*Reader, error) {
 	if r == nil {
 		r = &Reader{pool: p}
 	}
+	r.kick.Lock() // others may still look at the session that it was before
 	r.serial.Store(l.ids.Add(1))
-	r.class, r.name, r.snapshot, r.sound, r.slotless = opt.Class, opt.Name, opt.Snapshot, true, false
-	r.began = l.clock.late()
+	r.wanted = nil // meant for that one
+	r.class, r.name, r.snapshot, r.began = opt.Class, opt.Name, opt.Snapshot, l.clock.late()
+	r.kick.Unlock()
+	r.sound, r.slotless = true, false
 	waited, err := p.slots.acquire(ctx, opt.Class, false)
 	if err != nil {
 		return nil, err
 	}
 	r.queued = waited
-	if err := p.checkout(ctx, r); err != nil {
+	r.mu.Lock() // from the pool's list on, the governor sees it
+	err = p.checkout(ctx, r)
+	r.mu.Unlock()
+	if err != nil {
 		if !r.slotless {
 			p.slots.release()
 		}
@@ -122,6 +129,13 @@ func (l *Lanes) Query(ctx context.Context, opt ReadOptions, sql string, args []a
 	return c, nil
 }
 
+// title is the session's name for messages.
+func (r *Reader) title() string {
+	r.kick.Lock()
+	defer r.kick.Unlock()
+	return nameOr(r.name)
+}
+
 // Queued is how long the session waited for its connection.
 func (r *Reader) Queued() time.Duration { return r.queued }
 
@@ -145,17 +159,35 @@ func (r *Reader) arm(ctx context.Context) {
 	r.conn.SetContext(ctx)
 	r.kick.Lock()
 	r.stepping = r.conn
+	if r.wanted != nil { // said while it waited for its run slot
+		r.conn.Kick(r.wanted)
+	}
 	r.kick.Unlock()
 }
 
+// exit ends a use of the connection. An interruption that came too late for the statement still ends the session: whoever
+// asked for it was told yes.
 func (r *Reader) exit() {
 	r.kick.Lock()
-	r.stepping = nil
+	why := r.wanted
+	r.wanted, r.stepping = nil, nil
 	r.kick.Unlock()
 	if r.conn != nil {
 		r.conn.SetContext(nil)
+		if why != nil {
+			r.conn.Unkick()
+			r.finishEarly(why)
+		}
 	}
 	r.pool.slots.release()
+}
+
+// finishEarly takes the snapshot away. r.mu is held.
+func (r *Reader) finishEarly(why error) {
+	if r.ended == nil {
+		r.end(true)
+		r.ended = why
+	}
 }
 
 // Open starts a statement and reads its first row. A statement that would write is not run: ErrWrites tells so.
@@ -238,10 +270,7 @@ func (r *Reader) failed(ctx context.Context, err error) error {
 		return err
 	}
 	if why := kickedBy(err); why != nil {
-		r.conn.Unkick()
-		r.end(true)
-		r.ended = why
-		return why
+		return why // exit ends the session
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -284,6 +313,9 @@ func (r *Reader) close() {
 		c.closed = true
 	}
 	r.open = nil
+	r.kick.Lock()
+	r.wanted = nil
+	r.kick.Unlock()
 	r.end(left)
 	r.pool.checkin(r, r.sound)
 }
@@ -309,22 +341,45 @@ func (r *Reader) end(open bool) {
 // expire takes the snapshot away. Between two steps that is done at once; inside a step the statement is interrupted and
 // the session ends itself.
 func (r *Reader) expire(serial uint64, why error) {
-	if r.mu.TryLock() {
-		defer r.mu.Unlock()
-		if r.conn == nil || r.ended != nil || r.serial.Load() != serial {
+	// The holder may be just about to begin or to end a step: then it is met a moment later, in one state or the other.
+	for range 100 {
+		if r.mu.TryLock() {
+			r.expireIdle(serial, why)
+			r.mu.Unlock()
 			return
 		}
-		r.end(true)
-		r.ended = why
-		if why == ErrClosed {
-			r.pool.checkin(r, false) // the pool is closing: nobody will come to give it back
+		r.kick.Lock()
+		if r.serial.Load() != serial {
+			r.kick.Unlock()
+			return
 		}
+		r.wanted = why
+		stepping := r.stepping
+		if stepping != nil {
+			stepping.Kick(why)
+		}
+		r.kick.Unlock()
+		if stepping != nil {
+			return
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	// It waits for a run slot, and meets the interruption when it gets one.
+}
+
+// expireIdle is expire for a session that is between two steps. r.mu is held.
+func (r *Reader) expireIdle(serial uint64, why error) {
+	r.kick.Lock()
+	if r.serial.Load() == serial {
+		r.wanted = nil
+	}
+	r.kick.Unlock()
+	if r.conn == nil || r.ended != nil || r.serial.Load() != serial {
 		return
 	}
-	r.kick.Lock()
-	defer r.kick.Unlock()
-	if r.stepping != nil && r.serial.Load() == serial {
-		r.stepping.Kick(why)
+	r.finishEarly(why)
+	if why == ErrClosed {
+		r.pool.checkin(r, false) // the pool is closing: nobody will come to give it back
 	}
 }
 
