@@ -44,3 +44,16 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestFloatsInIntegerColumns(t *testing.T) {
+	t.Parallel()
+	for f, want := range map[float64]bool{3: true, -3: true, 1 << 53: true, 1 << 54: false, 1e300: false, 0.5: false, math.Inf(1): false, math.NaN(): false} {
+		v, why := convert(&Cell{Kind: CellReal, Float: f}, &Column{Kind: Integer}, noScale)
+		if (why == "") != want || want && v != int64(f) {
+			t.Errorf("%g became %v (%s)", f, v, why)
+		}
+	}
+	if v, why := convert(&Cell{Kind: CellReal, Float: 3}, &Column{Kind: Integer}, 2); why == "" {
+		t.Errorf("a binary fraction with a scale became %v", v)
+	}
+}
