@@ -186,6 +186,20 @@ func (c *Config) inner(seams testSeams) (lane.Config, sqlite.Options) {
 	return l, o
 }
 
+// Check reports every mistake of the configuration at once, as Open would, without opening anything.
+//
+// # Errors
+//
+// *[ConfigError], which matches [ErrConfig].
+func (c Config) Check() error {
+	lanes, _ := c.inner(testSeams{})
+	_, err := sqlite.ParseURL(c.URL)
+	if bad := c.mistakes(&lanes, err); len(bad) > 0 {
+		return &ConfigError{bad}
+	}
+	return nil
+}
+
 // mistakes lists everything that is wrong, so that one run shows all of it.
 func (c *Config) mistakes(l *lane.Config, url error) []string {
 	bad := l.Mistakes()

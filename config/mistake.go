@@ -1,7 +1,6 @@
 package config
 
 import (
-	"context"
 	"errors"
 	"strings"
 
@@ -74,16 +73,9 @@ func (s *Settings) contradictions(known []Mistake) []Mistake {
 	return out
 }
 
-// engineMistakes asks Open, which checks its configuration before anything else and, its context being over, goes no further.
 func (s *Settings) engineMistakes() []string {
-	over, end := context.WithCancel(context.Background())
-	end()
-	db, err := engine.Open(over, s.Engine)
-	if err == nil {
-		db.Close()
-	}
 	var wrong *engine.ConfigError
-	if errors.As(err, &wrong) {
+	if errors.As(s.Engine.Check(), &wrong) {
 		return wrong.Mistakes
 	}
 	return nil
