@@ -10,7 +10,7 @@ RACE     ?= ./core/...
 FUZZTIME ?= 20s
 BENCH    ?= .
 
-.PHONY: help run test race lint fuzz bench torture examples generate
+.PHONY: help run test race lint compat fuzz bench torture examples generate
 
 help: ## list the targets (the default)
 	@echo "Tidegate: an embedded data engine. Targets:"
@@ -33,6 +33,9 @@ lint: ## go vet, gofmt and the rules of docs/ARCHITECTURE.md
 	$(GO) vet $(PKG)
 	cd internal/bench && $(GO) vet ./...
 	$(GO) test -count=1 ./internal/lint/...
+
+compat: ## sqlc, ent, bun, gorm, goose and golang-migrate on DB.SQL, in a module of their own
+	cd internal/compat && $(GO) vet ./... && $(GO) test ./...
 
 fuzz: ## each fuzz target for FUZZTIME
 	@for pkg in $$($(GO) list $(PKG)); do \

@@ -113,6 +113,7 @@ func (s *shift) runJob(j *job) bool {
 		s.lose(err, j, err)
 		return true
 	}
+	s.conn.SetLastInsertRowID(0) // of another's insert
 	t := newTx(s, j)
 	s.active.Store(t)
 	v := verdictCommit

@@ -169,18 +169,32 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 	if t.journal.on && !t.alone {
 		from = trailStart(t.conn)
 	}
+	counts := !class.ReadOnly && !class.DDL && !class.Explain // others leave the counts of whatever ran before
+	// An INSERT sets the connection's last row id, anything else leaves it; only from 0 can one be told from the other. A
+	// statement that itself asks for the last id must find it.
+	fresh := counts && !class.UsesConnState
+	before := int64(0)
+	if fresh {
+		before = t.conn.LastInsertRowID()
+		t.conn.SetLastInsertRowID(0)
+	}
 	if keep != nil {
 		err = stmt.FetchAll(&keep.block)
 		res.Rows, keep.columns = int64(keep.block.Len()), stmt.Class().Columns // see Cursor.begun
 	} else {
 		res.Rows, err = stmt.Run()
 	}
+	if counts {
+		if res.LastInsertID = t.conn.LastInsertRowID(); fresh && res.LastInsertID == 0 {
+			t.conn.SetLastInsertRowID(before) // it inserted nothing: last_insert_rowid() goes on to tell of the last that did
+		}
+	}
 	if err != nil {
 		return Result{}, t.failed(ctx, class, err)
 	}
 	res.Counters = stmt.Counters()
-	if !class.ReadOnly && !class.DDL { // DDL leaves the counts of whatever ran before
-		res.RowsAffected, res.LastInsertID = t.conn.Changes(), t.conn.LastInsertRowID()
+	if counts {
+		res.RowsAffected = t.conn.Changes()
 	}
 	t.note(class, sql, args, from)
 	return res, nil

@@ -146,7 +146,7 @@ func (t *Tx) Commit(ctx context.Context) (Report, error) {
 // Rollback ends the transaction and undoes it. It is safe after Commit.
 func (t *Tx) Rollback() (Report, error) {
 	if !t.turn.take() {
-		return t.job.report, t.lost()
+		return Report{}, t.lost() // the lane has it, and may still be writing its report
 	}
 	t.back <- verdictRollback
 	<-t.job.c

@@ -290,3 +290,47 @@ func TestConfigMistakes(t *testing.T) {
 		t.Errorf("the defaults have mistakes: %v", bad)
 	}
 }
+
+// TestLastInsertID belongs to the statement: nobody sees that of another, and a statement that inserts nothing has none.
+func TestLastInsertID(t *testing.T) {
+	t.Parallel()
+	r := build(t, nil)
+	r.must(t, "CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT", "CREATE TABLE w (k TEXT PRIMARY KEY) STRICT, WITHOUT ROWID", "INSERT INTO t VALUES (77)")
+	ctx := t.Context()
+	_, err := r.Update(ctx, lane.JobOptions{}, func(tx *lane.Tx) error {
+		for _, c := range []struct {
+			sql      string
+			id, rows int64
+			function int64 // last_insert_rowid() afterwards
+		}{
+			{"SELECT 1", 0, 0, 0},
+			{"INSERT INTO w VALUES ('a'), ('b')", 0, 2, 0},
+			{"INSERT INTO t VALUES (5)", 5, 1, 5},
+			{"UPDATE t SET n = n", 0, 2, 5},
+			{"CREATE TABLE x (y INTEGER)", 0, 0, 5},
+			{"INSERT OR IGNORE INTO t VALUES (5)", 0, 0, 5},
+			{"EXPLAIN INSERT INTO t VALUES (6)", 0, 0, 5},
+			{"INSERT INTO t VALUES (last_insert_rowid() + 4)", 9, 1, 9},
+		} {
+			res, err := tx.Exec(ctx, c.sql, nil)
+			if err != nil {
+				return err
+			}
+			if res.LastInsertID != c.id || res.RowsAffected != c.rows {
+				t.Errorf("%s: id %d, %d rows, want %d, %d", c.sql, res.LastInsertID, res.RowsAffected, c.id, c.rows)
+			}
+			cur, err := tx.Open(ctx, "SELECT last_insert_rowid()", nil)
+			if err != nil {
+				return err
+			}
+			if ok, err := cur.Next(ctx); !ok || cur.Row()[0].Int != c.function {
+				t.Errorf("%s: last_insert_rowid() is %d (%v), want %d", c.sql, cur.Row()[0].Int, err, c.function)
+			}
+			_ = cur.Close()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

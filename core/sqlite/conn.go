@@ -160,6 +160,14 @@ func (c *Conn) number(read func(*sqlite3.Conn) int64) int64 {
 	return read(c.raw)
 }
 
+// SetLastInsertRowID makes LastInsertRowID return id until the next INSERT.
+func (c *Conn) SetLastInsertRowID(id int64) {
+	c.number(func(raw *sqlite3.Conn) int64 {
+		raw.SetLastInsertRowID(id)
+		return id
+	})
+}
+
 // DeferredFKs returns non-zero while deferred foreign-key violations stand in the open transaction: a COMMIT would fail.
 func (c *Conn) DeferredFKs() (n int64, err error) {
 	if err := c.enter("status"); err != nil {
