@@ -52,8 +52,8 @@ func shellFrom(ctx context.Context, stdin io.Reader, args []string, stdout, stde
 	f.BoolVar(&c.readOnly, "read-only", false, "open the database to read only")
 	f.BoolVar(&c.timer, "timer", false, "show each statement's time in a script, too")
 	f.BoolVar(&c.goOn, "continue", false, "let a script go on after an error; the exit code is 1 all the same")
-	f.DurationVar(&c.hold, "hold", time.Minute, "how long a transaction that is typed, or one statement, may keep the writer from others")
-	f.DurationVar(&c.idle, "idle", 30*time.Second, "how long nothing may be typed in it")
+	f.DurationVar(&c.hold, "hold", 30*time.Second, "how long a transaction that is typed, or one statement, may keep the writer from others")
+	f.DurationVar(&c.idle, "idle", 15*time.Second, "how long nothing may be typed in it")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
 		return code

@@ -170,27 +170,32 @@ func (g *grid) shorten(text string, width int) string {
 	return string(runes[:width-1]) + "…"
 }
 
-// narrow takes from the widest columns until all fit into the room.
+// narrow gives all columns the one limit under which they fit into the room, and what is left over to the first that it cuts.
 func narrow(widths []int, room int) {
-	for {
-		total, widest, second := 0, 0, 0
-		for i, w := range widths {
-			total += w
-			if w > widths[widest] {
-				widest = i
-			}
-		}
-		if total <= room || widths[widest] <= narrowest {
-			return
-		}
-		for _, w := range widths {
-			if w < widths[widest] {
-				second = max(second, w)
-			}
-		}
-		// Down to the next one at most, so that equals give way in turn.
-		widths[widest] = max(narrowest, min(widths[widest]-1, max(second, widths[widest]-(total-room))))
+	limit := narrowest
+	for taken(widths, limit+1) <= room && limit < room {
+		limit++
 	}
+	left := room - taken(widths, limit)
+	for i, w := range widths {
+		if w <= limit {
+			continue
+		}
+		widths[i] = limit
+		if left > 0 {
+			widths[i]++
+			left--
+		}
+	}
+}
+
+// taken is how much room columns take that are no wider than the limit.
+func taken(widths []int, limit int) int {
+	sum := 0
+	for _, w := range widths {
+		sum += min(w, limit)
+	}
+	return sum
 }
 
 func (g *grid) End() error {

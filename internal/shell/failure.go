@@ -20,6 +20,10 @@ func (s *Shell) complain(err error) {
 // explain gives an error of the engine the remedy of this shell where its own names the Go API.
 func (s *Shell) explain(err error) string {
 	switch {
+	case errors.Is(err, engine.ErrKilled) && s.press.killed.Load() && s.tx != nil:
+		return "interrupted, and the transaction with it: ROLLBACK ends it"
+	case errors.Is(err, engine.ErrKilled) && s.press.killed.Load():
+		return "interrupted, nothing of it was applied"
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
 	case errors.Is(err, engine.ErrNotAdopted):
@@ -32,6 +36,17 @@ func (s *Shell) explain(err error) string {
 		return "a savepoint needs a transaction: BEGIN opens one"
 	}
 	return message(err)
+}
+
+// fatal reports whether an error of a statement has cost its transaction.
+func fatal(err error) bool {
+	for _, lost := range []error{engine.ErrKilled, engine.ErrLeaseExpired, engine.ErrNotApplied, engine.ErrSnapshotExpired, engine.ErrTxDone,
+		engine.ErrFull, engine.ErrIO, engine.ErrCorrupt, engine.ErrMoved, engine.ErrClosed} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return false
 }
 
 // message is an error as this shell shows it.

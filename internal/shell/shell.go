@@ -65,14 +65,14 @@ type Shell struct {
 	cfg    Config
 	set    Settings
 	params map[string]any
-	tx     *transaction // that a person has begun
-	out    io.Writer    // where rows go
-	file   *os.File     // that out is, after .output
-	last   string       // the statement that ran last
-	deep   int          // how many .read are under way
-	typed  collector    // what a person is about to type
-	talks  bool         // there is a person
-	stop   <-chan os.Signal
+	tx     *transaction    // that a person has begun
+	out    io.Writer       // where rows go
+	file   *os.File        // that out is, after .output
+	last   string          // the statement that ran last
+	deep   int             // how many .read are under way
+	typed  collector       // what a person is about to type
+	talks  bool            // there is a person
+	press  interrupt       // what they press
 	life   context.Context // of transactions: longer than a statement's
 }
 
@@ -100,7 +100,7 @@ var (
 // Interact reads from a person until the end of input, .quit or the end of ctx. A value of stop ends the statement that runs, and nothing
 // else. Errors are shown and end nothing; the returned one is the editor's own.
 func (s *Shell) Interact(ctx context.Context, ed Editor, stop <-chan os.Signal) error {
-	s.talks, s.stop, s.life = true, stop, ctx
+	s.talks, s.press.keys, s.life = true, stop, ctx
 	defer s.leave()
 	var lines []string // of what is pending
 	for {
@@ -121,7 +121,7 @@ func (s *Shell) Interact(ctx context.Context, ed Editor, stop <-chan os.Signal) 
 		}
 		if c := commandLine(line); c != "" && !s.typed.pending() {
 			ed.Remember(withoutValues(c))
-			if err := s.guarded(ctx, func(ctx context.Context) error { return s.command(ctx, c) }); err == errQuit {
+			if err := s.press.guard(ctx, s.db, func(ctx context.Context) error { return s.command(ctx, c) }); err == errQuit {
 				return nil
 			} else if err != nil {
 				s.complain(err)
@@ -137,7 +137,7 @@ func (s *Shell) Interact(ctx context.Context, ed Editor, stop <-chan os.Signal) 
 			lines = nil
 		}
 		for _, sql := range done {
-			if err := s.guarded(ctx, func(ctx context.Context) error { return s.statement(ctx, sql) }); err != nil {
+			if err := s.press.guard(ctx, s.db, func(ctx context.Context) error { return s.statement(ctx, sql) }); err != nil {
 				s.complain(err)
 				break // what follows on the line was typed in the belief that this would do
 			}
@@ -171,7 +171,7 @@ func (s *Shell) prompt() string {
 	if s.tx != nil {
 		s.tx.poll()
 		mark = "*"
-		if s.tx.lost != nil {
+		if s.tx.lost != nil || s.tx.broken {
 			mark = "!"
 		}
 	}
@@ -179,25 +179,6 @@ func (s *Shell) prompt() string {
 		return strings.Repeat(" ", len("engine")+len(mark)-3) + "...> "
 	}
 	return "engine" + mark + "> "
-}
-
-// guarded runs something that Ctrl-C ends.
-func (s *Shell) guarded(ctx context.Context, run func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	for len(s.stop) > 0 {
-		<-s.stop // pressed before this began
-	}
-	over := make(chan struct{})
-	defer close(over)
-	go func() {
-		select {
-		case <-s.stop:
-			cancel()
-		case <-over:
-		}
-	}()
-	return run(ctx)
 }
 
 // leave ends what is open.
@@ -314,6 +295,8 @@ func (s *Shell) perform(ctx context.Context, st *statement) (note string, err er
 	if err != nil {
 		return "", err
 	}
+	s.press.writes.Store(st.writes())
+	defer s.press.writes.Store(false)
 	err = s.with(ctx, func(ctx context.Context, q querier, opts []any) error {
 		args := append(args, opts...)
 		switch {
@@ -331,6 +314,9 @@ func (s *Shell) perform(ctx context.Context, st *statement) (note string, err er
 		}
 		return err
 	})
+	if s.tx != nil && fatal(err) {
+		s.tx.broken = true
+	}
 	return note, err
 }
 
@@ -347,7 +333,7 @@ func (s *Shell) with(ctx context.Context, f func(ctx context.Context, q querier,
 }
 
 func (s *Shell) options() []engine.Option {
-	return []engine.Option{engine.WithName("engine shell"), engine.WithClass(s.set.Class), engine.WithDurability(s.set.Durability)}
+	return []engine.Option{engine.WithName(sessionName), engine.WithClass(s.set.Class), engine.WithDurability(s.set.Durability)}
 }
 
 // control begins and ends transactions.
@@ -371,7 +357,7 @@ func (s *Shell) control(ctx context.Context, what control) (note string, err err
 		if readOnly {
 			return "a snapshot, which only reads", nil
 		}
-		return fmt.Sprintf("the writer is yours for %v, others wait", s.cfg.Hold), nil
+		return fmt.Sprintf("the writer is yours for %v: nobody else writes meanwhile, other programs neither", s.cfg.Hold), nil
 	}
 	if s.tx == nil {
 		return "", errors.New("no transaction is open: BEGIN opens one")

@@ -65,12 +65,7 @@ func read(sql string) statement {
 	}
 	st.plan = strings.HasPrefix(strings.Join(words, " "), "EXPLAIN QUERY PLAN")
 	st.control = controlOf(words)
-	switch st.verb {
-	case "SELECT", "VALUES", "PRAGMA", "EXPLAIN":
-		st.rows = true
-	default:
-		st.rows = returning
-	}
+	st.rows = returning || !st.writes()
 	return st
 }
 
@@ -80,6 +75,15 @@ func mainVerb(w string) bool {
 		return true
 	}
 	return false
+}
+
+// writes reports whether the statement may change the database.
+func (st *statement) writes() bool {
+	switch st.verb {
+	case "SELECT", "VALUES", "PRAGMA", "EXPLAIN":
+		return false
+	}
+	return true
 }
 
 // changes reports whether it is a statement whose effect is counted in rows.

@@ -24,6 +24,7 @@ type transaction struct {
 	ended    chan error // what the closure's call returned
 	cancel   context.CancelFunc
 	lost     error // why it is over, while nobody has ended it
+	broken   bool  // a statement has cost it; each one that follows gets the same error
 }
 
 // job is something to be done inside the transaction.

@@ -1,6 +1,7 @@
 package shell_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -132,5 +133,63 @@ func TestTransactionKilled(t *testing.T) {
 	}
 	if out := b.out.String(); !strings.HasSuffix(out, "[0]\n") || ty.prompts[len(ty.prompts)-1] != "engine> " {
 		t.Errorf("got %s, last prompt %q", out, ty.prompts[len(ty.prompts)-1])
+	}
+}
+
+// Ctrl-C ends a statement, whether it reads or writes, in a transaction or alone.
+func TestInteractInterrupted(t *testing.T) {
+	t.Parallel()
+	const rows = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c) SELECT count(*), max(i) FROM c;"
+	for _, c := range []struct {
+		name  string
+		lines []any
+		left  string // prompts after the statement
+		want  string
+	}{
+		{"a query", []any{rows}, "engine> engine> ", "[1]\n"},
+		{"a write", []any{"INSERT INTO t " + rows}, "engine> engine> ", "[1]\n"},
+		{"a query in a transaction", []any{"BEGIN; INSERT INTO t VALUES (2, 2);", rows, "COMMIT;"}, "engine*> engine> engine> ", "[2]\n"},
+		{"a write in a transaction", []any{"BEGIN; INSERT INTO t VALUES (2, 2);", "INSERT INTO t " + rows, "INSERT INTO t VALUES (3, 3);", "ROLLBACK;"}, "engine!> engine!> engine> engine> ", "[1]\n"},
+		{"a query in a snapshot", []any{"BEGIN READ ONLY;", rows, "SELECT count(*) FROM t;", "COMMIT;"}, "engine*> engine*> engine> engine> ", "[1]\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, nil)
+			b.must(t, "CREATE TABLE t (a, b);", "INSERT INTO t VALUES (1, 1);")
+			stop, over := make(chan os.Signal, 1), make(chan struct{})
+			go func() {
+				for {
+					under := slices.ContainsFunc(b.db.Sessions(), func(s engine.Session) bool {
+						return s.State == "running" && strings.Contains(s.Query, "RECURSIVE")
+					})
+					select {
+					case <-over:
+						return
+					case <-time.After(time.Millisecond):
+						if !under {
+							continue
+						}
+					}
+					select {
+					case stop <- os.Interrupt:
+					default:
+					}
+				}
+			}()
+			defer close(over)
+			ty := &typist{t: t, lines: append(c.lines, "SELECT count(*) FROM t;")}
+			if err := shell.New(b.db, b.cfg).Interact(t.Context(), ty, stop); err != nil {
+				t.Fatal(err)
+			}
+			if said := b.err.String(); !strings.Contains(said, "error: interrupted") {
+				t.Errorf("said %s", said)
+			}
+			if out := b.out.String(); !strings.HasSuffix(out, c.want) {
+				t.Errorf("left %s, want %s", out, c.want)
+			}
+			if prompts := strings.Join(ty.prompts, ""); !strings.HasSuffix(prompts, c.left) {
+				t.Errorf("prompts %q, want %q at the end", prompts, c.left)
+			}
+		})
 	}
 }
