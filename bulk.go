@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidegate/engine/core/bulk"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/core/trace"
 )
 
 // Bulk is the database as package core/bulk sees it, for [bulk.Import] and [bulk.Export]. Rows go in with [ClassMaintenance],
@@ -39,7 +40,14 @@ func (w bulkWriter) Exec(ctx context.Context, sql string, args []any) (int64, er
 
 // Own implements bulk.Writer.
 func (w bulkWriter) Own(ctx context.Context, sql string, args []any) (int64, error) {
-	return w.Exec(ctx, sql, args)
+	if w.tx.over.Load() {
+		return 0, w.tx.ended()
+	}
+	w.tx.count++
+	var st trace.Statement
+	w.tx.db.begin(&st, sql, sqlite.Writer.String(), w.tx.opts)
+	res, err := w.tx.write.ExecOwn(ctx, sql, args)
+	return res.RowsAffected, w.tx.db.record(ctx, &st, res, err)
 }
 
 // Err implements bulk.Writer.

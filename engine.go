@@ -29,7 +29,6 @@ type DB struct {
 	log     *slog.Logger
 	queries queryCache
 	plans   planCache
-	pools   sqlPools
 	applied migrate.Report
 	closed  sync.Once
 	over    atomic.Bool // Shutdown was called
@@ -233,7 +232,6 @@ func (db *DB) Shutdown(ctx context.Context) error {
 	db.over.Store(true)
 	db.closed.Do(func() {
 		err = db.lanes.Shutdown(ctx)
-		db.pools.close()
 		if e := db.store.Close(); err == nil {
 			err = typed(e, "")
 		}

@@ -39,29 +39,7 @@ func (db *DB) SQL(opts ...SQLOption) *sql.DB {
 	pool := sql.OpenDB(sqldb.New(db.lanes, &sqlHost{db: db, opts: o.call}, sqldb.Options{Begin: o.begin, Hold: o.call.hold, Idle: o.idle,
 		Class: o.call.class, Relaxed: job.Relaxed, Name: o.call.name}, o.mistake()))
 	pool.SetMaxIdleConns(sqlSessions)
-	db.pools.add(pool)
 	return pool
-}
-
-// sqlPools are the pools that SQL gave out: each has a goroutine of its own, which must not outlive the database.
-type sqlPools struct {
-	mu   sync.Mutex
-	open []*sql.DB
-}
-
-func (p *sqlPools) add(pool *sql.DB) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.open = append(p.open, pool)
-}
-
-func (p *sqlPools) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, pool := range p.open {
-		_ = pool.Close() // sessions hold nothing that could fail to close
-	}
-	p.open = nil
 }
 
 // sqlSessions is how many unused sessions a sql.DB keeps. They are a few words each; the default of 2 would prepare every

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -305,20 +304,4 @@ func TestSQLSpans(t *testing.T) {
 	}
 	under("DELETE entry", script.self)
 	under("DELETE acc", script.self)
-}
-
-// TestShutdownClosesPools: what SQL gave out ends with the database, its goroutine too.
-func TestShutdownClosesPools(t *testing.T) {
-	t.Parallel()
-	db, _ := closable(t)
-	pool := db.SQL()
-	if err := pool.PingContext(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := pool.PingContext(t.Context()); err == nil || !strings.Contains(err.Error(), "closed") {
-		t.Errorf("a pool of a closed database: %v", err)
-	}
 }

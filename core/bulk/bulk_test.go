@@ -56,7 +56,8 @@ func (w writer) Exec(ctx context.Context, sql string, args []any) (int64, error)
 }
 
 func (w writer) Own(ctx context.Context, sql string, args []any) (int64, error) {
-	return w.Exec(ctx, sql, args)
+	res, err := w.tx.ExecOwn(ctx, sql, args)
+	return res.RowsAffected, err
 }
 func (w writer) Err() error { return w.tx.Err() }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // progressTable keeps how far each import is.
-const progressTable = "tidegate_import"
+const progressTable = "_tg_import"
 
 const createProgress = `CREATE TABLE IF NOT EXISTS ` + progressTable + ` (
   identity      TEXT    NOT NULL PRIMARY KEY, -- of the file, the table and the options

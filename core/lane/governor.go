@@ -5,6 +5,8 @@ import (
 	"sort"
 	"sync"
 	"time"
+
+	"github.com/tidegate/engine/internal/clock"
 )
 
 // governEvery is how often the governor looks at the size of the WAL and at idle connections.
@@ -107,8 +109,7 @@ func nameOr(name string) string {
 }
 
 // housekeep runs until stop: the governor and the idle close, on the configured clock.
-func (l *Lanes) housekeep(stop <-chan struct{}) {
-	tick := l.clock.Tick(governEvery)
+func (l *Lanes) housekeep(tick *clock.Ticker, stop <-chan struct{}) {
 	defer tick.Stop()
 	for {
 		select {

@@ -49,6 +49,7 @@ type entry struct {
 	sql  string
 	args []any
 	did  trail
+	own  bool // the engine's own, see ExecOwn
 }
 
 // trail is what a statement left on its connection. Two runs of one journal must leave the same.
@@ -248,7 +249,7 @@ func (t *Tx) note(class *sqlite.Class, sql string, args []any, from trail) {
 			kept[i] = bytes.Clone(b)
 		}
 	}
-	t.journal.entries = append(t.journal.entries, entry{sql, kept, from.end(t.conn)})
+	t.journal.entries = append(t.journal.entries, entry{sql: sql, args: kept, did: from.end(t.conn)})
 }
 
 // failed decides what a statement's error means for the transaction.
