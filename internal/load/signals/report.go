@@ -11,12 +11,7 @@ import (
 
 // Report is what a run measured. Times are in milliseconds, rates a second, sizes in MB.
 type Report struct {
-	Sessions   int     `json:"sessions"`
-	Seconds    float64 `json:"duration_s"`
-	Durability string  `json:"durability"`
-	Arrivals   string  `json:"arrivals"`
-	Seed       uint64  `json:"seed"`
-
+	Asked
 	Writes      Stream          `json:"writes"`
 	Reads       Stream          `json:"reads"`
 	Fairness    Fairness        `json:"fairness"`
@@ -29,6 +24,15 @@ type Report struct {
 	Calibration Calibration     `json:"calibration"`
 
 	state
+}
+
+// Asked is what was offered, and how.
+type Asked struct {
+	Sessions   int     `json:"sessions"`
+	Seconds    float64 `json:"duration_s"`
+	Durability string  `json:"durability"`
+	Arrivals   string  `json:"arrivals"`
+	Seed       uint64  `json:"seed"`
 }
 
 // state is what a report remembers beside what it prints.
@@ -102,7 +106,7 @@ func (c Calibration) slower(o Calibration) Calibration {
 }
 
 func newReport(c Config) *Report {
-	r := &Report{Sessions: c.Sessions, Seconds: c.Duration.Seconds(), Durability: "full", Arrivals: "poisson", Seed: c.Seed}
+	r := &Report{Asked: Asked{Sessions: c.Sessions, Seconds: c.Duration.Seconds(), Durability: "full", Arrivals: "poisson", Seed: c.Seed}}
 	if c.Durability != engine.Durable {
 		r.Durability = "relaxed"
 	}
