@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,12 +37,18 @@ type person struct {
 	mu     sync.Mutex
 	screen []byte // everything that was written since the last look
 	more   chan struct{}
+	gone   chan struct{} // closed when nothing more will be written
 }
 
 // sit starts `engine shell` in a terminal of 80 columns.
 func sit(t *testing.T, binary string, args ...string) *person {
 	t.Helper()
-	p := &person{t: t, cmd: exec.Command(binary, append([]string{"shell"}, args...)...), ended: make(chan error, 1), more: make(chan struct{}, 1)}
+	return sitAt(t, exec.Command(binary, append([]string{"shell"}, args...)...))
+}
+
+func sitAt(t *testing.T, cmd *exec.Cmd) *person {
+	t.Helper()
+	p := &person{t: t, cmd: cmd, ended: make(chan error, 1), more: make(chan struct{}, 1), gone: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "TERM=xterm", "HOME="+t.TempDir())
 	tty, err := pty.StartWithSize(p.cmd, &pty.Winsize{Rows: 50, Cols: 80})
 	if errors.Is(err, pty.ErrUnsupported) {
@@ -63,6 +70,7 @@ func sit(t *testing.T, binary string, args ...string) *person {
 			default:
 			}
 			if err != nil {
+				close(p.gone)
 				return
 			}
 		}
@@ -99,6 +107,7 @@ func (p *person) types(keys ...string) {
 func (p *person) sees(texts ...string) string {
 	p.t.Helper()
 	deadline := time.After(30 * time.Second)
+	last := false
 	for {
 		screen := p.look()
 		at := 0
@@ -116,11 +125,13 @@ func (p *person) sees(texts ...string) string {
 			p.mu.Unlock()
 			return screen[:at]
 		}
+		if last {
+			p.t.Fatalf("the shell ended before it showed %q:\n%s", texts, screen)
+		}
 		select {
 		case <-p.more:
-		case err := <-p.ended:
-			p.ended <- err
-			p.t.Fatalf("the shell ended (%v) before it showed %q:\n%s", err, texts, p.look())
+		case <-p.gone:
+			last = true // one more look at what came just before
 		case <-deadline:
 			p.t.Fatalf("the shell does not show %q:\n%s", texts, p.look())
 		}
@@ -157,6 +168,7 @@ func TestShellAtATerminal(t *testing.T) {
 	t.Run("interrupt", func(t *testing.T) { t.Parallel(); personInterrupts(t, binary, fresh(t)) })
 	t.Run("transaction", func(t *testing.T) { t.Parallel(); personTransacts(t, binary, fresh(t)) })
 	t.Run("history", func(t *testing.T) { t.Parallel(); personRemembers(t, binary, fresh(t)) })
+	t.Run("terminal", func(t *testing.T) { t.Parallel(); personGetsTheTerminalBack(t, binary, fresh(t)) })
 	t.Run("terminate", func(t *testing.T) { t.Parallel(); personIsToldToStop(t, binary, fresh(t)) })
 }
 
@@ -299,7 +311,28 @@ func personRemembers(t *testing.T, binary, url string) {
 	}
 }
 
-// SIGTERM ends the shell at the prompt, and gives the terminal back.
+// The terminal is given back as it was: it shows what is typed, and ends lines.
+func personGetsTheTerminalBack(t *testing.T, binary, url string) {
+	stty, err := exec.LookPath("stty")
+	if err != nil {
+		t.Skip("no stty here to ask the terminal")
+	}
+	for _, leave := range []string{".quit" + enter, ctrlD} {
+		p := sitAt(t, exec.Command("sh", "-c", `"$0" shell --db "$1" --history ""; "$2" -a; echo the end`, binary, url, stty))
+		p.types("SELECT 1;" + enter)
+		p.sees("1 row (", "engine> ")
+		p.types(leave)
+		state := strings.Fields(strings.ReplaceAll(p.sees("the end"), ";", " "))
+		for _, flag := range []string{"icanon", "echo", "isig", "icrnl"} {
+			if !slices.Contains(state, flag) {
+				t.Errorf("after %q the terminal is without %s: %q", leave, flag, state)
+			}
+		}
+		p.leaves()
+	}
+}
+
+// SIGTERM ends the shell at the prompt.
 func personIsToldToStop(t *testing.T, binary, url string) {
 	p := sit(t, binary, "--db", url)
 	p.types("BEGIN; DELETE FROM accounts;" + enter)

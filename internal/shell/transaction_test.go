@@ -97,6 +97,31 @@ func TestTransactionIdle(t *testing.T) {
 	}
 }
 
+// What is typed keeps a transaction alive for longer than the limit of idleness.
+func TestTransactionAtWork(t *testing.T) {
+	t.Parallel()
+	const idle = time.Second
+	b := newBench(t, func(_ *engine.Config, c *shell.Config) { c.Idle = idle })
+	b.must(t, "CREATE TABLE t (a);")
+	began := time.Now()
+	ty := &typist{t: t, lines: []any{"BEGIN; INSERT INTO t VALUES (1);"}}
+	var work func() string
+	work = func() string {
+		if time.Since(began) > 2*idle {
+			return "COMMIT;"
+		}
+		ty.lines = append(ty.lines, work)
+		return "UPDATE t SET a = a + 1;"
+	}
+	ty.lines = append(ty.lines, work)
+	if err := shell.New(b.db, b.cfg).Interact(t.Context(), ty, nil); err != nil {
+		t.Fatal(err)
+	}
+	if said := b.err.String(); strings.Contains(said, "error: ") || !strings.Contains(said, "committed\n") {
+		t.Errorf("said %s", said[max(0, len(said)-300):])
+	}
+}
+
 func TestTransactionHold(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(_ *engine.Config, c *shell.Config) { c.Hold = 50 * time.Millisecond })
