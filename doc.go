@@ -15,12 +15,24 @@
 // [DB.Update] runs a closure as one write transaction, on the caller's goroutine: nil commits, an error or a panic rolls
 // back. When it returns nil, the commit survives power loss (see [Durability]). Many callers share one fsync; the failure of
 // one never touches the others. [DB.View] runs a closure on one snapshot. [DB.Exec] and [DB.Query] are one statement
-// with a transaction of its own.
+// with a transaction of its own. [DB.Batch] runs recorded statements, with the row counts that are expected of them, as one
+// transaction that never waits for its caller.
+//
+// # Values
+//
+// [Get], [All] and [Each] scan rows into values of a type of the caller's; [DB.Prepare] is for statements that run often.
+// [Decimal] is exact, and [Scaled] stores it as an integer that SQL can sum and compare.
+//
+// # Other doors
+//
+// [DB.SQL] is the same lanes as a *sql.DB, [DB.Bulk] is for package core/bulk, which imports and exports files. Package config
+// reads a [Config] from a file, the environment and flags; package enginetest opens databases for tests.
 //
 // # Concurrency
 //
 // A [DB] is for any number of goroutines. Sessions that hold nothing cost nothing; rows that are open hold a
-// connection, not a turn at the processor. A [Tx], a [Rows] and a [Row] belong to one goroutine.
+// connection, not a turn at the processor. A [Tx], a [Rows] and a [Row] belong to one goroutine. [DB.Sessions] lists what is
+// under way, and [DB.Kill] ends one of them.
 //
 // # Errors
 //
