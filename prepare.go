@@ -183,23 +183,9 @@ func (s *Stmt) begin(st *trace.Statement, lane string, class Class) {
 // split tells options from arguments. Most calls have none, and those of the statement hold.
 func (s *Stmt) split(args []any) (callOptions, []any, error) {
 	for _, a := range args {
-		if _, ok := a.(Option); !ok {
-			continue
+		if _, ok := a.(Option); ok {
+			return optionsAmong(s.opts, args)
 		}
-		opts := s.opts
-		rest := make([]any, 0, len(args))
-		for _, a := range args {
-			if o, ok := a.(Option); ok {
-				opts.apply(o)
-			} else {
-				rest = append(rest, a)
-			}
-		}
-		if err := opts.mistake(); err != nil {
-			return opts, nil, err
-		}
-		plain, err := plainArgs(rest)
-		return opts, plain, err
 	}
 	plain, err := plainArgs(args)
 	return s.opts, plain, err

@@ -138,16 +138,16 @@ func alone(q *trace.Query) error {
 func splitArgs(args []any) (callOptions, []any, error) {
 	for _, a := range args {
 		if _, ok := a.(Option); ok {
-			return optionsAmong(args)
+			return optionsAmong(callOptions{}, args)
 		}
 	}
 	plain, err := plainArgs(args)
 	return callOptions{}, plain, err
 }
 
-// optionsAmong is apart because options are passed on by reference, which costs an allocation.
-func optionsAmong(args []any) (callOptions, []any, error) {
-	var opts callOptions
+// optionsAmong adds the options among args to opts. It is apart because options are passed on by reference, which costs an
+// allocation.
+func optionsAmong(opts callOptions, args []any) (callOptions, []any, error) {
 	rest := make([]any, 0, len(args))
 	for _, a := range args {
 		if o, ok := a.(Option); ok {

@@ -82,10 +82,10 @@ func (f *Floor) report(ctx context.Context, before engine.Stats, elapsed time.Du
 		h := &f.times.of[c]
 		name, durable := className(c)
 		if durable {
-			w.Durable += h.n
+			w.Durable += uint64(h.Count())
 		}
-		if h.n > 0 {
-			r.Latency = append(r.Latency, Latency{Class: name, Count: h.n, P50: ms(h.quantile(0.5)), P95: ms(h.quantile(0.95)), P99: ms(h.quantile(0.99)), Max: ms(h.max)})
+		if h.Count() > 0 {
+			r.Latency = append(r.Latency, Latency{Class: name, Count: uint64(h.Count()), P50: ms(h.Quantile(0.5)), P95: ms(h.Quantile(0.95)), P99: ms(h.Quantile(0.99)), Max: ms(h.Max())})
 		}
 	}
 	w.DurablePerFsync = float64(w.Durable) / float64(max(w.Fsyncs, 1))
