@@ -13,9 +13,9 @@ import (
 
 var execVerb = verb{name: "exec", summary: "run statements that write, in one durable transaction", run: runExec}
 
-const execExamples = `  engine exec "UPDATE accounts SET name = 'desk 7' WHERE account_id = 7"
-  engine exec --arg 7 --arg "'desk 7'" "UPDATE accounts SET name = ?2 WHERE account_id = ?1"
-  engine exec "DELETE FROM watchlist" "INSERT INTO watchlist VALUES (1), (2)"     # both or neither
+const execExamples = `  engine exec "UPDATE instruments SET status = 'halted' WHERE instrument_id = 7"
+  engine exec --arg 7 --arg "'halted'" "UPDATE instruments SET status = ?2 WHERE instrument_id = ?1"
+  engine exec "UPDATE strategies SET status = 'stopped'" "UPDATE accounts SET status = 'liquidate_only'"   # both or neither
   engine exec --create --db sqlite:///notes.db "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT) STRICT"
 
 When exec returns 0 the transaction is on the disk. --arg goes with one statement. A database of another program is written only after

@@ -3,8 +3,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/migrations"
 )
 
 func TestExec(t *testing.T) {
@@ -21,6 +25,38 @@ func TestExec(t *testing.T) {
 	}
 	if got := must(t, "query", "--db", url, "--json", "SELECT id, a FROM t ORDER BY id").stdout; got != "{\"id\":1,\"a\":9}\n{\"id\":3,\"a\":5}\n" {
 		t.Errorf("afterwards: %q", got)
+	}
+}
+
+// The examples of the help are tried by everybody who reads it: those on the shipped schema must run.
+func TestExecExamples(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:///" + filepath.ToSlash(filepath.Join(t.TempDir(), "trading.db"))
+	cfg := engine.DefaultConfig(url)
+	cfg.Migrations = migrations.FS
+	db, err := engine.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for line := range strings.Lines(execExamples) {
+		line, _, _ = strings.Cut(line, "#")
+		words, ours := strings.CutPrefix(strings.TrimSpace(line), "engine exec ")
+		if !ours || strings.Contains(line, "--create") {
+			continue
+		}
+		args := []string{"exec", "--db", url}
+		for _, w := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(words, -1) {
+			args = append(args, strings.Trim(w, `"`))
+		}
+		must(t, args...)
+		tried++
+	}
+	if tried == 0 {
+		t.Error("the help shows no example")
 	}
 }
 

@@ -37,7 +37,7 @@ type remote struct {
 // remoteFlags adds the flags by which a server is found: those of `engine serve`, so that the same settings lead to it.
 func remoteFlags(f *flag.FlagSet) *sources {
 	s := sourceFlags(f, "config")
-	s.alias(f, "server", "server.listen", "where `engine serve` listens: `address`, host:port or unix:/path (default 127.0.0.1:7420)")
+	s.alias(f, "server", "server.listen", "the `address` where engine serve listens: host:port or unix:/path (default 127.0.0.1:7420)")
 	s.alias(f, "token-file", "server.token_file", "`file` with its bearer token; by default the database's path with .token behind it")
 	return s
 }

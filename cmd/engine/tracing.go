@@ -160,6 +160,10 @@ func newOTLP(ctx context.Context) (sdktrace.SpanExporter, error) {
 			return nil, fmt.Errorf("%s=%s: only http/protobuf is spoken, on port 4318 by default", name, p)
 		}
 	}
+	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
+		// The exporter's own default is https, where no local collector listens; OpenTelemetry's is this.
+		return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL("http://localhost:4318/v1/traces"))
+	}
 	return otlptracehttp.New(ctx)
 }
 

@@ -134,6 +134,18 @@ func TestTraceWithoutCollector(t *testing.T) {
 	}
 }
 
+// Without an endpoint spans go where a local collector listens. Whether one does on this machine is not known: the address shows where none does.
+func TestTraceDefaultEndpoint(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
+	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "200")
+	o := program(t, "query", "--db", "sqlite://", "--trace", "otlp", "SELECT 1 AS a")
+	lost := strings.Contains(o.stderr, "spans were lost")
+	if o.code != exitOK || strings.Contains(o.stderr, "https:") || lost && !strings.Contains(o.stderr, "http://localhost:4318/v1/traces") {
+		t.Errorf("code %d, stderr %q", o.code, o.stderr)
+	}
+}
+
 func TestTraceEnvironment(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

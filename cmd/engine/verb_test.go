@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,9 @@ func TestHelp(t *testing.T) {
 		}
 		if !strings.Contains(direct.stdout, "engine "+v.name) {
 			t.Errorf("help of %s shows no example:\n%s", v.name, direct.stdout)
+		}
+		if odd := regexp.MustCompile(`(?m)^  -\S+ \S+ \S.*$`).FindString(direct.stdout); odd != "" {
+			t.Errorf("help of %s has a flag whose value is called by more than one word: %q", v.name, odd)
 		}
 	}
 }
