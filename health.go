@@ -60,7 +60,11 @@ func (db *DB) checkRead(ctx context.Context) Check {
 
 // checkWrite takes the writer's turn and gives it back: a transaction that writes nothing.
 func (db *DB) checkWrite(ctx context.Context) Check {
-	if why := db.whyReadOnly(); why != nil {
+	why := db.whyReadOnly()
+	if errors.Is(why, ErrNotAdopted) && !db.cfg.ReadOnly { // nobody asked for that: whoever starts to trade on it would fail
+		return Check{Name: "write", Detail: why.Error(), Remedy: "adopt the database, or open it with ReadOnly where reading is all that is wanted"}
+	}
+	if why != nil {
 		return Check{Name: "write", OK: true, Detail: "read only: " + why.Error()}
 	}
 	began := time.Now()

@@ -44,6 +44,9 @@ func (o *fileFormat) format(path string) (bulk.Format, error) {
 		case ".parquet":
 			name = "parquet"
 		default:
+			if path == "-" {
+				return nil, fmt.Errorf("without a file name nothing tells the format: say --format csv, jsonl or parquet")
+			}
 			return nil, fmt.Errorf("%q does not tell the format: say --format csv, jsonl or parquet", path)
 		}
 	}

@@ -116,7 +116,7 @@ func TestQueryFailsInMidst(t *testing.T) {
 func TestQueryTimeout(t *testing.T) {
 	t.Parallel()
 	o := program(t, "query", "--db", "sqlite://", "--timeout", "50ms", "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c) SELECT count(*) FROM c")
-	if o.code != exitError || !strings.Contains(o.stderr, "deadline") {
+	if o.code != exitError || !strings.Contains(o.stderr, "--timeout") {
 		t.Errorf("code %d, stderr %q", o.code, o.stderr)
 	}
 }

@@ -122,6 +122,8 @@ func failure(stderr io.Writer, who string, err error) int {
 	switch {
 	case errors.Is(err, context.Canceled):
 		message = "interrupted"
+	case errors.Is(err, context.DeadlineExceeded):
+		message = "the time for it was over: give it more (--timeout), or ask for less"
 	case errors.Is(err, engine.ErrNotAdopted):
 		message = "the database was made by another program and stays read only: `engine exec --adopt` takes it over and keeps a copy first"
 	}

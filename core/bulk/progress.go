@@ -147,6 +147,7 @@ func (im *importer) load(ctx context.Context) error {
 		case r.identity == im.file.id && r.finished:
 			im.kept = r.progress
 			im.count()
+			im.report.Resumed = r.at.Rows // all of them: this run has done nothing
 			return &ProgressError{im.table.name, fmt.Sprintf("this file (%s) was imported before, %d rows of it: restart to import it once more", r.source, r.at.Rows)}
 		case r.identity == im.file.id:
 			im.kept = r.progress
