@@ -48,7 +48,7 @@ func runSignals(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	const who = "bench signals"
 	var s signalsRun
 	f := flags(who, "[flags]", signalsExamples)
-	f.StringVar(&s.url, "db", "", "database `URL`; without it a temporary database is used and removed")
+	f.StringVar(&s.url, "db", "", "database `URL`, which gets the trading schema and keeps what is written: never name one that is in use; without it a temporary database is used and removed")
 	f.IntVar(&s.Sessions, "sessions", 100, "how many operations may be under way at once")
 	f.Float64Var(&s.Writes, "writes", 1000, "write transactions offered a second")
 	f.Float64Var(&s.Reads, "reads", 2000, "reads offered a second")

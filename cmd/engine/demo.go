@@ -49,7 +49,7 @@ type demo struct {
 func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var d demo
 	f := flags("demo", "[flags]", demoExamples)
-	f.StringVar(&d.url, "db", "", "database `URL`; without it a temporary database is used and removed")
+	f.StringVar(&d.url, "db", "", "database `URL`, which gets the trading schema and keeps what is written: never name one that is in use; without it a temporary database is used and removed")
 	f.StringVar(&d.data, "data", defaultData, "`folder` with recorded market data")
 	f.StringVar(&d.ledger, "ledger", "", "append the id of each acknowledged execution to this `file`")
 	f.Uint64Var(&d.seed, "seed", 1, "decides the simulated market and what venues answer")

@@ -76,6 +76,9 @@ func serve(ctx context.Context, settings *config.Settings, stderr io.Writer) (er
 	cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	db, err := engine.Open(ctx, cfg)
 	if err != nil {
+		if made {
+			err = errors.Join(err, os.Remove(path)) // for a server that never was
+		}
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()

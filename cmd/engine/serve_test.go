@@ -236,6 +236,35 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
+// A server that could not open its database leaves nothing behind, and an older token alone.
+func TestServeLeavesNoToken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "text.db")
+	if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 500)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serve := func(token string) {
+		t.Helper()
+		if o := program(t, "serve", "--db", path, "--listen", "127.0.0.1:0", "--token-file", token); o.code != exitError || !strings.Contains(o.stderr, "database") {
+			t.Errorf("code %d, %s", o.code, o.stderr)
+		}
+	}
+	fresh, old := filepath.Join(dir, "fresh"), filepath.Join(dir, "old")
+	const kept = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	if err := os.WriteFile(old, []byte(kept), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serve(fresh)
+	if _, err := os.Stat(fresh); err == nil {
+		t.Error("a token was left behind")
+	}
+	serve(old)
+	if got, err := os.ReadFile(old); string(got) != kept {
+		t.Errorf("the older token is %q (%v)", got, err)
+	}
+}
+
 // systemd is told when requests are answered.
 func TestServeNotifies(t *testing.T) {
 	t.Parallel()
