@@ -255,6 +255,9 @@ func TestServeLeavesNoToken(t *testing.T) {
 	if err := os.WriteFile(old, []byte(kept), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if o := program(t, "serve", "--db", filepath.Join(dir, "none", "x.db"), "--listen", "127.0.0.1:0"); o.code != exitError || !strings.Contains(o.stderr, "none is missing") {
+		t.Errorf("missing directory: code %d, %s", o.code, o.stderr)
+	}
 	serve(fresh)
 	if _, err := os.Stat(fresh); err == nil {
 		t.Error("a token was left behind")

@@ -69,6 +69,9 @@ func makeToken(path string) error {
 		return err
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".token-*") // CreateTemp makes it 0600
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the directory %s is missing: create it (mode 0700), or name another place", filepath.Dir(path))
+	}
 	if err != nil {
 		return err
 	}
