@@ -31,8 +31,9 @@ func zones() []zone {
 		{who: "sdk/...", may: []string{sdk}, deep: library},
 		{who: "policies/...", may: []string{"sdk"}, deep: library},
 		{who: "core/sqlite/...", may: []string{sdk, internal}, own: true, deep: []string{root}},
-		{who: "core/lane/...", may: []string{"core/sqlite", sdk, internal}, own: true, deep: []string{root}},
-		{who: core, may: []string{"core/sqlite", "core/lane", sdk, internal}, own: true, deep: []string{root}},
+		{who: "core/retry", may: []string{"core/sqlite", internal}, deep: []string{root, "core/lane"}}, // pure policy, which the lanes ask
+		{who: "core/lane/...", may: []string{"core/sqlite", "core/retry", sdk, internal}, own: true, deep: []string{root}},
+		{who: core, may: []string{"core/sqlite", "core/retry", "core/lane", sdk, internal}, own: true, deep: []string{root}},
 		{who: root, may: []string{"sdk", core, "migrations", internal}, tests: []string{"enginetest", "plugins/...", "policies/..."}},
 		{who: "enginetest", may: []string{root, core, "migrations", internal}},
 		{who: "plugins/...", may: []string{sdk, "plugins/...", internal}, deep: library},
