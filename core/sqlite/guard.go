@@ -29,6 +29,7 @@ type guardState struct {
 	seen   seenBits // of the statement being compiled
 	inner  []string // triggers and views in which it uses a function whose answer depends on the connection
 	denied *denied  // the last refusal
+	watch  func(Access) error
 }
 
 func (g *guardState) takeDenied() *denied {
@@ -86,7 +87,11 @@ func (c *Conn) authorize(action sqlite3.AuthorizerActionCode, arg3, arg4, schema
 	if c.guard.active.Trusted {
 		return sqlite3.AUTH_OK
 	}
-	if d := c.guard.refuse(action, arg3, arg4, schema, inner); d != nil {
+	d := c.guard.refuse(action, arg3, arg4, schema, inner)
+	if d == nil && c.guard.watch != nil {
+		d = c.guard.watched(action, arg3, arg4, schema, inner)
+	}
+	if d != nil {
 		c.guard.denied = d
 		return sqlite3.AUTH_DENY
 	}
