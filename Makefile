@@ -16,7 +16,7 @@ help: ## list the targets (the default)
 	@echo "Tidegate: an embedded data engine. Targets:"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "Settings: ARGS='--sessions 20' (run), PKG=./core/lane (test, bench, torture), RACE=./core/lane (race),"
+	@echo "Settings: ARGS='--sessions 20' (run), PKG=./core/lane (test, bench), RACE=./core/lane (race),"
 	@echo "          FUZZTIME=$(FUZZTIME) (fuzz, a target), BENCH=regexp (bench)"
 
 run: ## a trading day on an embedded database, with a report at the end (ARGS= for flags)
@@ -49,8 +49,8 @@ bench: ## benchmarks, with allocations, and the engine beside a naive and a tune
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 	cd internal/bench && $(GO) test -v -run Versus -timeout 10m .
 
-torture: ## the long forms: hundreds of kills, crash points and runs (an hour or more)
-	TIDEGATE_TORTURE=1 $(GO) test -p 1 -count=1 -timeout 4h $(PKG)
+torture: ## every promise put to the test, with a table at the end (an hour or more; ARGS='--only P1', '--short', '--list')
+	$(GO) run ./internal/torture/cmd/torture $(ARGS)
 
 examples: ## every example program, built and run by its own test
 	$(GO) test -count=1 ./examples/...
