@@ -32,10 +32,10 @@ type Again uint8
 
 // The answers. All but Never hold only while the deadline and the budget allow it.
 const (
-	Never   Again = iota
-	Once          // one more run, at once
-	Thrice        // up to three more runs, each after a delay
-	Backoff       // as often as fits into half of what was left until the deadline, each after a delay
+	Never       Again = iota
+	Once              // one more run, at once
+	Thrice            // up to three more runs, each after a delay
+	WithBackoff       // as often as fits into half of what was left until the deadline, each after a delay
 )
 
 // String returns the answer in lower case.
@@ -54,7 +54,7 @@ func (a Again) Most() int {
 		return 1
 	case Thrice:
 		return 3
-	case Backoff:
+	case WithBackoff:
 		return -1
 	}
 	return 0
@@ -164,11 +164,11 @@ func Decide(class sqlite.ErrorClass, code int, phase Phase) Decision {
 func busy(phase Phase) Decision {
 	switch phase {
 	case Begin, Commit:
-		return Decision{Again: Backoff, Where: Statement}
+		return Decision{Again: WithBackoff, Where: Statement}
 	case Open, Read:
-		return Decision{Again: Backoff, Where: NewConnection}
+		return Decision{Again: WithBackoff, Where: NewConnection}
 	case Write:
-		return Decision{Again: Backoff, Where: Transaction}
+		return Decision{Again: WithBackoff, Where: Transaction}
 	}
 	return Decision{}
 }
@@ -211,7 +211,7 @@ func unopened(phase Phase) Decision {
 	d := Decision{Domain: Opening, Discard: true}
 	switch phase {
 	case Open, Begin, Read, Write:
-		d.Again, d.Where = Backoff, NewConnection
+		d.Again, d.Where = WithBackoff, NewConnection
 	case Commit:
 		d.Unknown = true
 	}

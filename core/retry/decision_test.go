@@ -19,7 +19,7 @@ func TestDecide(t *testing.T) {
 	const newConn, tx, same = retry.NewConnection, retry.Transaction, retry.Statement
 	never := [6]d{}
 	io := d{Again: retry.Once, Where: newConn, Domain: retry.Storage, Discard: true}
-	open := d{Again: retry.Backoff, Where: newConn, Domain: retry.Opening, Discard: true}
+	open := d{Again: retry.WithBackoff, Where: newConn, Domain: retry.Opening, Discard: true}
 	sync := d{Domain: retry.Storage, Discard: true, Trip: true}
 	oom := d{Domain: retry.Fingerprint, Discard: true}
 	damage := d{Discard: true, Quarantine: true}
@@ -36,8 +36,8 @@ func TestDecide(t *testing.T) {
 		code  int
 		want  [6]d // open, begin, read, write, commit, checkpoint
 	}{
-		{sqlite.Busy, 5, [6]d{{Again: retry.Backoff, Where: newConn}, {Again: retry.Backoff, Where: same}, {Again: retry.Backoff, Where: newConn},
-			{Again: retry.Backoff, Where: tx}, {Again: retry.Backoff, Where: same}, {}}},
+		{sqlite.Busy, 5, [6]d{{Again: retry.WithBackoff, Where: newConn}, {Again: retry.WithBackoff, Where: same}, {Again: retry.WithBackoff, Where: newConn},
+			{Again: retry.WithBackoff, Where: tx}, {Again: retry.WithBackoff, Where: same}, {}}},
 		{sqlite.BusySnapshot, 517, [6]d{thrice, thrice, thrice, thrice, thrice, {}}},
 		{sqlite.Schema, 17, once}, {sqlite.Protocol, 15, once}, {sqlite.ReadOnly, 264, once}, {sqlite.ReadOnly, 1288, once},
 		{sqlite.Locked, 6, never}, {sqlite.Constraint, 19, never}, {sqlite.Constraint, 2067, never}, {sqlite.Mismatch, 20, never},
