@@ -69,6 +69,9 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	if f.kind == FileWAL {
+		f.vfs.commit.note(p, off)
+	}
 	if err := f.vfs.before(Op{Kind: OpWrite, File: f.kind, Path: f.path, Offset: off, Len: len(p), Data: p}); err != nil {
 		if short, ok := errors.AsType[*ShortWrite](err); ok && short.N > 0 {
 			_, _ = f.base.WriteAt(p[:min(short.N, len(p))], off)

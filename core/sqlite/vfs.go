@@ -45,6 +45,7 @@ type connVFS struct {
 	faults Faults
 	last   error // the system error of the last failed call; read by the connection's goroutine only
 	fsync  error // the first failed sync; sticky
+	commit LogMark
 }
 
 var _ vfs.VFSFilename = (*connVFS)(nil)
