@@ -91,8 +91,8 @@ func (c *Conn) Exec(sql string) (err error) {
 func (c *Conn) exec(sql string) error {
 	c.guard.bypass++
 	if isTransactionControl(sql) {
-		c.ctx.masked++
-		defer func() { c.ctx.masked-- }()
+		c.ctx.masked.Add(1)
+		defer func() { c.ctx.masked.Add(-1) }()
 	}
 	err := c.raw.Exec(sql)
 	c.guard.bypass--
@@ -197,8 +197,8 @@ func (c *Conn) SetSynchronous(full bool) (err error) {
 
 func (c *Conn) setSynchronous(want int8) error {
 	c.sync = 0
-	c.ctx.masked++
-	defer func() { c.ctx.masked-- }()
+	c.ctx.masked.Add(1)
+	defer func() { c.ctx.masked.Add(-1) }()
 	// Unprepared on purpose: the first execution of a prepared PRAGMA synchronous does nothing.
 	if err := c.exec(fmt.Sprintf("PRAGMA synchronous=%d", want)); err != nil {
 		return err

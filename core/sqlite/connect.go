@@ -66,6 +66,9 @@ func (s *Store) open(ctx context.Context, role Role, readOnly bool) (*Conn, erro
 		}
 	}
 	c := &Conn{store: s, role: role, vfs: v, gate: g, ctx: &connContext{gate: g, parent: ctx}, stmts: newStmtCache(s.opt.StatementCache)}
+	if role == Reader || role == Analytics {
+		v.stop = c.ctx
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -101,6 +104,7 @@ func (c *Conn) dial(readOnly bool) (err error) {
 		return c.openError(err)
 	}
 	c.raw = raw
+	c.ctx.memory.find(raw)
 	raw.SetInterrupt(c.ctx)
 	return c.configure()
 }

@@ -28,8 +28,8 @@ func (c *Conn) Control(k Control) (err error) {
 	defer c.leave("control", &err)
 	c.guard.bypass++
 	defer func() { c.guard.bypass-- }()
-	c.ctx.masked++
-	defer func() { c.ctx.masked-- }()
+	c.ctx.masked.Add(1)
+	defer func() { c.ctx.masked.Add(-1) }()
 	s := c.control[k]
 	if s == nil {
 		if s, _, err = c.raw.PrepareFlags(k.sql(), sqlite3.PREPARE_PERSISTENT); err != nil {

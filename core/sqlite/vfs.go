@@ -40,6 +40,7 @@ type connVFS struct {
 	name   string
 	base   vfs.VFS
 	gate   *gate
+	stop   *connContext // of a connection that only reads: its cancellation ends reading, too; nil of others
 	track  *fileTracker
 	io     *ioCounters
 	faults Faults
@@ -52,7 +53,7 @@ var _ vfs.VFSFilename = (*connVFS)(nil)
 
 // before is called ahead of every file call.
 func (v *connVFS) before(op Op) error {
-	v.gate.check()
+	v.gate.file()
 	if v.faults == nil {
 		return nil
 	}
@@ -63,7 +64,7 @@ func (v *connVFS) before(op Op) error {
 
 // fail counts and remembers an error, and gives it the code that SQLite must see.
 func (v *connVFS) fail(err error, def sqlite3.ExtendedErrorCode) error {
-	v.gate.check()
+	v.gate.filed()
 	if errors.Is(err, sqlite3.BUSY) {
 		return err
 	}
@@ -117,6 +118,7 @@ func (v *connVFS) wrap(f vfs.File, out vfs.OpenFlag, err error, path string, fla
 	if err != nil {
 		return nil, out, v.fail(err, 0)
 	}
+	v.gate.filed()
 	v.io.opens.Add(1)
 	v.gate.opened(f)
 	w := &file{base: f, vfs: v, kind: kindOf(flags), path: path}
@@ -134,7 +136,7 @@ func (v *connVFS) Delete(name string, syncDir bool) error {
 		return v.fail(err, sqlite3.IOERR_DELETE)
 	}
 	err := v.base.Delete(name, syncDir)
-	v.gate.check()
+	v.gate.filed()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, sqlite3.IOERR_DELETE_NOENT) {
 		return v.fail(err, sqlite3.IOERR_DELETE)
 	}
@@ -147,7 +149,7 @@ func (v *connVFS) Access(name string, flags vfs.AccessFlag) (bool, error) {
 		return false, v.fail(err, sqlite3.IOERR_ACCESS)
 	}
 	ok, err := v.base.Access(name, flags)
-	v.gate.check()
+	v.gate.filed()
 	return ok, err
 }
 

@@ -1,0 +1,173 @@
+package sqlite
+
+import (
+	"context"
+	"reflect"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// watchEvery is how often the watchdog looks at the connections. A call whose time is up comes back after three looks at the latest.
+const watchEvery = 10 * time.Millisecond
+
+// watchdog ends instructions of SQLite that do not look at the clock. SQLite polls for an interruption between the instructions of its
+// virtual machine, and one instruction may be instr() of two values of 8 MB, which compares for hours, a sort, or a pattern against a
+// large text. There is one way into such a loop that needs nobody's cooperation: the connection's memory is taken away, so that its next
+// access to it panics on its own goroutine, as a fence does. The connection is lost, the caller is back.
+type watchdog struct {
+	stop  chan struct{}
+	ended sync.WaitGroup
+	once  sync.Once
+	taken atomic.Int64 // connections that lost their memory
+}
+
+func (s *Store) startWatchdog() {
+	s.dog.stop = make(chan struct{})
+	s.dog.ended.Go(func() {
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-s.dog.stop:
+				return
+			case <-tick.C:
+				s.watch()
+			}
+		}
+	})
+}
+
+func (s *Store) stopWatchdog() {
+	s.dog.once.Do(func() {
+		if s.dog.stop != nil {
+			close(s.dog.stop)
+			s.dog.ended.Wait()
+		}
+	})
+}
+
+// watch looks at every connection once.
+func (s *Store) watch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.live {
+		if c.silent() && c.overdue() {
+			s.dog.taken.Add(1)
+		}
+	}
+}
+
+// silent reports whether the connection has been inside SQLite without a poll since the last look. The fields are the watchdog's own.
+func (c *Conn) silent() bool {
+	beat := c.ctx.beat.Load()
+	same := beat == c.ctx.seen.beat && c.gate.state.Load() == gateInside
+	c.ctx.seen.beat = beat
+	if !same {
+		c.ctx.seen.quiet = 0
+		return false
+	}
+	c.ctx.seen.quiet++
+	return c.ctx.seen.quiet >= 2
+}
+
+// overdue takes the connection's memory away when the call it is in was cancelled. While the gate is held the connection's goroutine can
+// neither leave SQLite nor begin a file call, so that what is looked at stays true.
+func (c *Conn) overdue() bool {
+	if !c.gate.hold() {
+		return false
+	}
+	defer c.gate.letGo()
+	if c.gate.filing.Load() || c.ctx.masked.Load() > 0 || c.ctx.ended() == nil {
+		return false
+	}
+	return c.ctx.memory.protect()
+}
+
+// seen is what the watchdog remembers of a connection between two looks.
+type seen struct {
+	beat  uint64
+	quiet int
+}
+
+// hold keeps the connection's goroutine from leaving SQLite, from entering a Go function and from beginning a file call, until letGo.
+// It fails when the goroutine is not inside.
+func (g *gate) hold() bool { return g.state.CompareAndSwap(gateInside, gateInside|gateHeld) }
+
+func (g *gate) letGo() { g.state.And(^gateHeld) }
+
+// released waits until nobody holds the gate: some microseconds.
+func (g *gate) released() {
+	for g.state.Load()&gateHeld != 0 {
+		runtime.Gosched()
+	}
+}
+
+// swap changes the state from one to the other, however often the watchdog holds it for a moment.
+func (g *gate) swap(from, to uint32) bool {
+	for !g.state.CompareAndSwap(from, to) {
+		if g.state.Load()&gateHeld == 0 {
+			return false
+		}
+		g.released()
+	}
+	return true
+}
+
+// arena is the address space that a connection's SQLite runs in.
+type arena struct {
+	mem  atomic.Pointer[[]byte] // nil: unknown, so never touched
+	off  atomic.Bool            // taken
+	gone atomic.Bool            // given back
+}
+
+// find looks for the memory of a connection. The driver keeps it to itself; where a version keeps it elsewhere than expected the
+// connection has no watchdog, and TestWatchdogEndsAnInstruction fails.
+func (a *arena) find(conn any) {
+	v := reflect.ValueOf(conn).Elem().FieldByName("wrp")
+	for _, name := range []string{"Memory", "Buf"} {
+		if v.IsValid() && v.Kind() == reflect.Pointer && !v.IsNil() {
+			v = v.Elem()
+		}
+		if !v.IsValid() || v.Kind() != reflect.Struct {
+			return
+		}
+		v = v.FieldByName(name)
+	}
+	if v.IsValid() && v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 && v.Cap() > 0 {
+		mem := unsafe.Slice((*byte)(v.UnsafePointer()), v.Cap())
+		a.mem.Store(&mem)
+	}
+}
+
+// protect takes the memory away. It reports whether it did, now or before.
+func (a *arena) protect() bool {
+	mem := a.mem.Load()
+	if mem == nil {
+		return false
+	}
+	a.off.Store(true) // ahead of the fault, which asks for it
+	if !takeMemory(*mem) {
+		a.off.Store(false)
+		return false
+	}
+	return true
+}
+
+// giveBack returns to the system what a connection occupies that nothing will run on again. The addresses stay reserved, because the
+// driver still knows them.
+func (a *arena) giveBack() {
+	if mem := a.mem.Load(); mem != nil && takeMemory(*mem) && dropMemory(*mem) {
+		a.gone.Store(true)
+	}
+}
+
+// ended is why the call under way must end; nil while it may go on.
+func (c *connContext) ended() error {
+	if c.kick.Load() != nil {
+		return context.Canceled
+	}
+	return c.parent.Err()
+}
