@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tidegate/engine/core/sqlite"
