@@ -48,7 +48,7 @@ type testSeams struct {
 // [ErrConfig] with every mistake at once, [ErrCannotOpen], [ErrNotDatabase], [ErrCorrupt], [ErrReadOnly] (file or file system),
 // [ErrMigration], [ErrNotAdopted] (migrations for a database of another program), or the context's error.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	return open(ctx, cfg, testSeams{clock: testdb.Clock(ctx)}) // enginetest's; nobody outside of this module can set it
+	return open(ctx, cfg, testSeams{clock: testdb.Clock(ctx), faults: testdb.Faults(ctx)}) // enginetest's; nobody outside of this module can set it
 }
 
 func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {

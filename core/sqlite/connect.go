@@ -57,7 +57,7 @@ func (s *Store) open(ctx context.Context, role Role, readOnly bool) (*Conn, erro
 	g := newGate()
 	v := &connVFS{
 		name: s.name + "-" + strconv.FormatUint(s.seq.Add(1), 10),
-		base: s.base, gate: g, track: s.track, io: &s.io, faults: s.opt.Faults,
+		base: s.base, gate: g, track: s.track, io: &s.io, faults: s.opt.Faults, handles: &s.seq,
 	}
 	g.after = func() {
 		vfs.Unregister(v.name)

@@ -16,12 +16,13 @@ const (
 	OpUnlock
 	OpDelete
 	OpAccess
-	OpShm // any use of the shared memory (-shm)
+	OpShm    // any use of the shared memory (-shm) but those that follow
+	OpShmMap // a region of the shared memory is mapped, and the file made or grown where it must be
 )
 
 // String returns the name of the call in lower case.
 func (k OpKind) String() string {
-	names := [...]string{"open", "close", "read", "write", "truncate", "sync", "size", "lock", "unlock", "delete", "access", "shm"}
+	names := [...]string{"open", "close", "read", "write", "truncate", "sync", "size", "lock", "unlock", "delete", "access", "shm", "shm_map"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -54,17 +55,26 @@ type Op struct {
 	Kind   OpKind
 	File   FileKind
 	Path   string // "" for an anonymous temporary file
+	Handle uint64 // the open file: the same number in all its calls, never used again; 0 where no file is open
 	Offset int64  // of a read, a write or a truncate (the new size)
 	Len    int    // of a read or a write, in bytes
 	Data   []byte // of a write; valid during the call only
+	Dir    bool   // the call also makes the names in the file's folder durable: a delete, or the first sync of a new log or journal
 }
 
 // Faults lets a test see, fail or delay every file call. Before runs on the goroutine of the connection; a non-nil error is returned
 // in place of doing the call. An error of type *ShortWrite does a part of the write first.
-// OpShm cannot fail; Before is called for it so that a log is complete.
+// OpClose and OpShm cannot fail; Before is called for them so that a log is complete.
 // Implementations are safe for concurrent use.
 type Faults interface {
 	Before(op Op) error
+}
+
+// Journal is a Faults that is also told how the calls ended which change what is on the disk: open, write, truncate, sync and
+// delete. After runs on the goroutine of the connection once the call was done; the Data of a write that failed is what arrived.
+type Journal interface {
+	Faults
+	After(op Op, err error)
 }
 
 // ShortWrite makes a write stop after N bytes with Err.

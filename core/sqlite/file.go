@@ -4,6 +4,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path/filepath"
+	"runtime"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/util/vfsutil"
@@ -12,13 +15,15 @@ import (
 
 // file wraps one open file of one connection.
 type file struct {
-	base   vfs.File
-	vfs    *connVFS
-	kind   FileKind
-	path   string
-	shm    vfs.SharedMemory // nil when the base has none
-	shmSet bool             // identity of the -shm file already reported to the tracker
-	shmMay bool             // -shm created beforehand, with our permissions
+	base    vfs.File
+	vfs     *connVFS
+	kind    FileKind
+	path    string
+	handle  uint64
+	syncDir bool             // the first sync makes the file's name durable, too
+	shm     vfs.SharedMemory // nil when the base has none
+	shmSet  bool             // identity of the -shm file already reported to the tracker
+	shmMay  bool             // -shm created beforehand, with our permissions
 }
 
 // The optional interfaces of the driver's file layer that this wrapper passes through. Batch atomic writes (F2FS) are left out: they
@@ -45,7 +50,7 @@ func (f *file) Close() error {
 	f.vfs.gate.check()
 	if f.vfs.faults != nil {
 		// A file that cannot be closed does not exist; the plan may log it, not fail it.
-		_ = f.vfs.faults.Before(Op{Kind: OpClose, File: f.kind, Path: f.path})
+		_ = f.vfs.faults.Before(Op{Kind: OpClose, File: f.kind, Path: f.path, Handle: f.handle})
 	}
 	f.vfs.gate.closed(f.base)
 	if f.vfs.track != nil {
@@ -55,7 +60,7 @@ func (f *file) Close() error {
 }
 
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	if err := f.vfs.before(Op{Kind: OpRead, File: f.kind, Path: f.path, Offset: off, Len: len(p)}); err != nil {
+	if err := f.vfs.before(Op{Kind: OpRead, File: f.kind, Path: f.path, Handle: f.handle, Offset: off, Len: len(p)}); err != nil {
 		return 0, f.vfs.fail(err, sqlite3.IOERR_READ)
 	}
 	if stop := f.vfs.stop; stop != nil && stop.masked.Load() == 0 && stop.ended() != nil {
@@ -76,14 +81,19 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if f.kind == FileWAL {
 		f.vfs.commit.note(p, off)
 	}
-	if err := f.vfs.before(Op{Kind: OpWrite, File: f.kind, Path: f.path, Offset: off, Len: len(p), Data: p}); err != nil {
+	op := Op{Kind: OpWrite, File: f.kind, Path: f.path, Handle: f.handle, Offset: off, Len: len(p), Data: p}
+	if err := f.vfs.before(op); err != nil {
 		if short, ok := errors.AsType[*ShortWrite](err); ok && short.N > 0 {
-			_, _ = f.base.WriteAt(p[:min(short.N, len(p))], off)
+			op.Data = p[:min(short.N, len(p))]
+			_, _ = f.base.WriteAt(op.Data, off)
+			f.vfs.after(op, err)
 			f.grown(off + int64(min(short.N, len(p))))
 		}
 		return 0, f.vfs.fail(err, sqlite3.IOERR_WRITE)
 	}
 	n, err := f.base.WriteAt(p, off)
+	op.Data = p[:n]
+	f.vfs.after(op, err)
 	f.vfs.gate.filed()
 	f.vfs.io.writes.Add(1)
 	f.vfs.io.bytesWritten.Add(int64(n))
@@ -101,10 +111,12 @@ func (f *file) grown(end int64) {
 }
 
 func (f *file) Truncate(size int64) error {
-	if err := f.vfs.before(Op{Kind: OpTruncate, File: f.kind, Path: f.path, Offset: size}); err != nil {
+	op := Op{Kind: OpTruncate, File: f.kind, Path: f.path, Handle: f.handle, Offset: size}
+	if err := f.vfs.before(op); err != nil {
 		return f.vfs.fail(err, sqlite3.IOERR_TRUNCATE)
 	}
 	err := f.base.Truncate(size)
+	f.vfs.after(op, err)
 	f.vfs.gate.filed()
 	f.vfs.io.truncates.Add(1)
 	if err != nil {
@@ -117,10 +129,13 @@ func (f *file) Truncate(size int64) error {
 }
 
 func (f *file) Sync(flags vfs.SyncFlag) error {
-	if err := f.vfs.before(Op{Kind: OpSync, File: f.kind, Path: f.path}); err != nil {
+	op := Op{Kind: OpSync, File: f.kind, Path: f.path, Handle: f.handle, Dir: f.syncDir}
+	if err := f.vfs.before(op); err != nil {
 		return f.vfs.fail(err, sqlite3.IOERR_FSYNC)
 	}
 	err := f.base.Sync(flags)
+	f.vfs.after(op, err)
+	f.syncDir = false
 	f.vfs.gate.filed()
 	switch f.kind {
 	case FileWAL:
@@ -135,7 +150,7 @@ func (f *file) Sync(flags vfs.SyncFlag) error {
 }
 
 func (f *file) Size() (int64, error) {
-	if err := f.vfs.before(Op{Kind: OpSize, File: f.kind, Path: f.path}); err != nil {
+	if err := f.vfs.before(Op{Kind: OpSize, File: f.kind, Path: f.path, Handle: f.handle}); err != nil {
 		return 0, f.vfs.fail(err, sqlite3.IOERR_FSTAT)
 	}
 	n, err := f.base.Size()
@@ -150,7 +165,7 @@ func (f *file) Size() (int64, error) {
 }
 
 func (f *file) Lock(lock vfs.LockLevel) error {
-	if err := f.vfs.before(Op{Kind: OpLock, File: f.kind, Path: f.path}); err != nil {
+	if err := f.vfs.before(Op{Kind: OpLock, File: f.kind, Path: f.path, Handle: f.handle}); err != nil {
 		return f.vfs.fail(err, sqlite3.IOERR_LOCK)
 	}
 	err := f.base.Lock(lock)
@@ -159,7 +174,7 @@ func (f *file) Lock(lock vfs.LockLevel) error {
 }
 
 func (f *file) Unlock(lock vfs.LockLevel) error {
-	if err := f.vfs.before(Op{Kind: OpUnlock, File: f.kind, Path: f.path}); err != nil {
+	if err := f.vfs.before(Op{Kind: OpUnlock, File: f.kind, Path: f.path, Handle: f.handle}); err != nil {
 		return f.vfs.fail(err, sqlite3.IOERR_UNLOCK)
 	}
 	err := f.base.Unlock(lock)
@@ -186,13 +201,45 @@ func (f *file) SharedMemory() vfs.SharedMemory {
 	}
 	f.vfs.gate.check()
 	if f.vfs.faults != nil {
-		_ = f.vfs.faults.Before(Op{Kind: OpShm, File: FileSHM, Path: f.path + "-shm"})
-		f.vfs.gate.check()
+		if broken := f.failShm(); broken != nil {
+			return broken
+		}
 	}
 	if !f.shmSet {
 		f.prepareShm()
 	}
 	return f.shm
+}
+
+// failShm tells the plan of a use of the shared memory. The driver keeps the methods to itself, so a mapping that is to fail gets
+// another shared memory in place of ours, one that cannot be opened.
+func (f *file) failShm() vfs.SharedMemory {
+	op := Op{Kind: OpShm, File: FileSHM, Path: f.path + "-shm", Handle: f.handle}
+	if calledBy("vfs.vfsShmMap") {
+		op.Kind = OpShmMap
+	}
+	err := f.vfs.faults.Before(op)
+	f.vfs.gate.check()
+	if err == nil || op.Kind != OpShmMap {
+		return nil
+	}
+	_ = f.vfs.fail(err, sqlite3.IOERR_SHMMAP) // counted and remembered; the driver reports what it meets itself
+	return vfs.NewSharedMemory(filepath.Join(f.path+"-shm", "cannot", "be"), vfs.OPEN_MAIN_DB)
+}
+
+// calledBy reports whether a function of that name is among the nearest callers.
+func calledBy(name string) bool {
+	var pcs [8]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		frame, more := frames.Next()
+		if strings.HasSuffix(frame.Function, name) {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }
 
 // prepareShm creates the -shm file with the permissions of the database before the driver does it with 0666 less the umask,

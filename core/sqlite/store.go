@@ -95,7 +95,7 @@ type Store struct {
 	state atomic.Uint32
 	gen   atomic.Uint64
 	io    ioCounters
-	seq   atomic.Uint64
+	seq   atomic.Uint64 // numbers connections and open files
 	look  look
 
 	connections

@@ -37,16 +37,17 @@ func (c *ioCounters) snapshot() IOStats {
 // connVFS is the file layer of one connection: the same wrapper in production and in tests. There is one per connection, because
 // a deletion or a temporary file carries no hint of the connection that asks, and a fence must stop those too.
 type connVFS struct {
-	name   string
-	base   vfs.VFS
-	gate   *gate
-	stop   *connContext // of a connection that only reads: its cancellation ends reading, too; nil of others
-	track  *fileTracker
-	io     *ioCounters
-	faults Faults
-	last   error // the system error of the last failed call; read by the connection's goroutine only
-	fsync  error // the first failed sync; sticky
-	commit LogMark
+	name    string
+	base    vfs.VFS
+	gate    *gate
+	stop    *connContext // of a connection that only reads: its cancellation ends reading, too; nil of others
+	track   *fileTracker
+	io      *ioCounters
+	faults  Faults
+	handles *atomic.Uint64 // of the Store: numbers its open files
+	last    error          // the system error of the last failed call; read by the connection's goroutine only
+	fsync   error          // the first failed sync; sticky
+	commit  LogMark
 }
 
 var _ vfs.VFSFilename = (*connVFS)(nil)
@@ -60,6 +61,13 @@ func (v *connVFS) before(op Op) error {
 	err := v.faults.Before(op)
 	v.gate.check()
 	return err
+}
+
+// after is called behind every file call that changes what is on the disk.
+func (v *connVFS) after(op Op, err error) {
+	if j, ok := v.faults.(Journal); ok {
+		j.After(op, err)
+	}
 }
 
 // fail counts and remembers an error, and gives it the code that SQLite must see.
@@ -121,7 +129,9 @@ func (v *connVFS) wrap(f vfs.File, out vfs.OpenFlag, err error, path string, fla
 	v.gate.filed()
 	v.io.opens.Add(1)
 	v.gate.opened(f)
-	w := &file{base: f, vfs: v, kind: kindOf(flags), path: path}
+	w := &file{base: f, vfs: v, kind: kindOf(flags), path: path, handle: v.handles.Add(1)}
+	w.syncDir = flags&vfs.OPEN_CREATE != 0 && (w.kind == FileWAL || w.kind == FileJournal) // as the driver has it
+	v.after(Op{Kind: OpOpen, File: w.kind, Path: path, Handle: w.handle}, nil)
 	if v.track != nil {
 		w.shm = vfsutil.WrapSharedMemory(f)
 		v.track.opened(w)
@@ -132,10 +142,12 @@ func (v *connVFS) wrap(f vfs.File, out vfs.OpenFlag, err error, path string, fla
 
 // Delete implements vfs.VFS.
 func (v *connVFS) Delete(name string, syncDir bool) error {
-	if err := v.before(Op{Kind: OpDelete, File: kindOfPath(name), Path: name}); err != nil {
+	op := Op{Kind: OpDelete, File: kindOfPath(name), Path: name, Dir: syncDir}
+	if err := v.before(op); err != nil {
 		return v.fail(err, sqlite3.IOERR_DELETE)
 	}
 	err := v.base.Delete(name, syncDir)
+	v.after(op, err)
 	v.gate.filed()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, sqlite3.IOERR_DELETE_NOENT) {
 		return v.fail(err, sqlite3.IOERR_DELETE)

@@ -6,6 +6,7 @@ package testdb
 import (
 	"context"
 
+	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/clock"
 )
 
@@ -20,4 +21,17 @@ func WithClock(ctx context.Context, c clock.Clock) context.Context {
 func Clock(ctx context.Context) clock.Clock {
 	c, _ := ctx.Value(clockKey{}).(clock.Clock)
 	return c
+}
+
+type faultsKey struct{}
+
+// WithFaults returns a context in which an engine is opened whose file calls go past f.
+func WithFaults(ctx context.Context, f sqlite.Faults) context.Context {
+	return context.WithValue(ctx, faultsKey{}, f)
+}
+
+// Faults are those of WithFaults; nil without.
+func Faults(ctx context.Context) sqlite.Faults {
+	f, _ := ctx.Value(faultsKey{}).(sqlite.Faults)
+	return f
 }

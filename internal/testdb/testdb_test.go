@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/internal/clock"
+	"github.com/tidegate/engine/internal/faultfs"
 	"github.com/tidegate/engine/internal/testdb"
 )
 
@@ -19,5 +20,16 @@ func TestClock(t *testing.T) {
 	}
 	if c := testdb.Clock(testdb.WithClock(t.Context(), nil)); c != nil {
 		t.Errorf("nil became %v", c)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	if f := testdb.Faults(t.Context()); f != nil {
+		t.Errorf("faults from nowhere: %v", f)
+	}
+	plan := &faultfs.Plan{}
+	if f := testdb.Faults(testdb.WithFaults(t.Context(), plan)); f != plan {
+		t.Errorf("got %v", f)
 	}
 }
