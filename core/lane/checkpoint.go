@@ -12,7 +12,7 @@ const restartWait = 20 * time.Millisecond
 // checkpoint runs after an acknowledgement, when the WAL has grown by enough since the last try. It never delays
 // somebody who was promised an answer, only those who come next.
 func (s *shift) checkpoint() {
-	if s.broken() {
+	if s.broken() || s.w.isFrozen() != nil {
 		return
 	}
 	frames := s.conn.WALFrames()
@@ -37,6 +37,7 @@ func (s *shift) checkpoint() {
 	s.w.stats.wal.checkpoints.Add(1)
 	s.w.stats.wal.took.Add(int64(time.Since(began)))
 	if err != nil {
+		s.w.checkpointFailed(err)
 		if s.broken() || fatal(sqlite.ClassOf(err)) {
 			s.discard(err)
 		}
@@ -54,12 +55,15 @@ func (s *shift) checkpoint() {
 
 // truncate gives the WAL's space back while nobody writes. Where a reader is in the way it leaves things as they are.
 func (s *shift) truncate() {
-	if s.broken() || s.w.store.WALBytes() == 0 || s.w.store.Location().Memory {
+	if s.broken() || s.w.isFrozen() != nil || s.w.store.WALBytes() == 0 || s.w.store.Location().Memory {
 		return
 	}
-	if _, _, _, err := s.conn.Checkpoint(sqlite.Truncate); err != nil && (s.broken() || fatal(sqlite.ClassOf(err))) {
-		s.discard(err)
-		return
+	if _, _, _, err := s.conn.Checkpoint(sqlite.Truncate); err != nil {
+		s.w.checkpointFailed(err)
+		if s.broken() || fatal(sqlite.ClassOf(err)) {
+			s.discard(err)
+			return
+		}
 	}
 	s.w.stats.wal.frames.Store(0)
 	s.w.stats.wal.tried.Store(0)

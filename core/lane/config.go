@@ -22,6 +22,7 @@ type Config struct {
 	Clock       clock.Clock  // idle close and snapshot age; nil: the system's
 	Logger      *slog.Logger // nil: slog's default
 	Observer    Observer     // nil: nobody
+	Admission   Admission    // who may write, beside the queue's own limits
 }
 
 // Observer is told of each COMMIT of the writer. It must be safe for concurrent use and must not block.

@@ -40,6 +40,9 @@ func (g *group) start(w *writer) {
 
 // begin opens a write transaction for a group.
 func (s *shift) begin(full bool, first *job) error {
+	if err := s.w.isFrozen(); err != nil {
+		return err
+	}
 	if err := s.ready(); err != nil {
 		return err
 	}

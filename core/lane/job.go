@@ -18,6 +18,7 @@ type JobOptions struct {
 	Idle       time.Duration // longest pause between statements of a lease; 0: only Hold counts
 	Replayable bool          // the closure may be run a second time
 	RunOnce    bool          // the group ends with this job
+	Own        bool          // the engine's own: Admission.Write is not asked
 }
 
 // Report tells how a transaction went, for spans and statistics.

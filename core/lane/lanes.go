@@ -19,8 +19,9 @@ type Lanes struct {
 	cfg         Config
 	log         *slog.Logger
 	clock       coarse
-	writer      *writer // nil: read only
-	readOnly    error   // why there is no writer
+	writer      *writer               // nil: read only
+	readOnly    error                 // why there is no writer
+	frozen      atomic.Pointer[error] // why nothing may be written for now; nil: it may
 	readers     *pool
 	analytics   *pool
 	maintenance *pool

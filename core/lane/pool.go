@@ -64,7 +64,7 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 		return ErrClosed
 	}
 	var got parked
-	if n := len(p.idle); n > 0 {
+	if n := len(p.idle); n > 0 && !(r.fresh && p.open < p.cfg.Conns) {
 		got = p.idle[n-1]
 		p.idle[n-1] = parked{}
 		p.idle = p.idle[:n-1]

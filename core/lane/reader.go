@@ -16,6 +16,7 @@ type ReadOptions struct {
 	Class    Class
 	Name     string
 	Snapshot bool // several statements that must see one state
+	Fresh    bool // on a connection that nobody has used, where the lane may open one more
 }
 
 // Reader is a session of a pool that holds a connection: one statement, or one snapshot for several. Its cursors are
@@ -44,6 +45,7 @@ type visitor struct {
 	class    Class
 	name     string
 	snapshot bool
+	fresh    bool
 	queued   time.Duration
 	began    int64         // clock ns
 	serial   atomic.Uint64 // the session's number; another one when it is used again
@@ -90,6 +92,7 @@ func (l *Lanes) session(ctx context.Context, opt ReadOptions) (*Reader, error) {
 	r.serial.Store(l.ids.Add(1))
 	r.wanted = nil // meant for that one
 	r.class, r.name, r.snapshot, r.began = opt.Class, opt.Name, opt.Snapshot, l.clock.late()
+	r.fresh = opt.Fresh
 	r.kick.Unlock()
 	r.sound, r.slotless = true, false
 	waited, err := p.slots.acquire(ctx, opt.Class, false)

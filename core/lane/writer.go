@@ -83,8 +83,8 @@ func (w *writer) enqueue(j *job) (signal, error) {
 
 // Update runs fn as a write transaction, on this goroutine, with the writer's connection on loan.
 func (l *Lanes) Update(ctx context.Context, opt JobOptions, fn func(*Tx) error) (Report, error) {
-	if l.writer == nil {
-		return Report{}, l.readOnly
+	if err := l.refuses(&opt); err != nil {
+		return Report{}, err
 	}
 	runs := 0
 	for {
@@ -130,8 +130,8 @@ func (t *Tx) with(ctx context.Context, fn func(*Tx) error) (again bool, err erro
 
 // Begin starts a write transaction that the caller ends itself with Commit or Rollback.
 func (l *Lanes) Begin(ctx context.Context, opt JobOptions) (*Tx, error) {
-	if l.writer == nil {
-		return nil, l.readOnly
+	if err := l.refuses(&opt); err != nil {
+		return nil, err
 	}
 	opt.Replayable = false // nobody here could run it again
 	return l.writer.lend(newJob(ctx, opt, nil))
@@ -155,8 +155,8 @@ func (t *Tx) Rollback() (Report, error) {
 
 // Do runs a job of the engine's own on the lane's goroutine: run must not call foreign code, and may be run twice.
 func (l *Lanes) Do(ctx context.Context, opt JobOptions, run func(*Tx) error) (Report, error) {
-	if l.writer == nil {
-		return Report{}, l.readOnly
+	if err := l.refuses(&opt); err != nil {
+		return Report{}, err
 	}
 	j := newJob(ctx, opt, run)
 	sig, err := l.writer.enqueue(j)

@@ -28,6 +28,20 @@ func (s *Store) Connect(ctx context.Context, role Role) (*Conn, error) {
 	if role == Writer && s.ReadOnly() {
 		return nil, &Error{Class: ReadOnly, Op: "connect", Msg: s.readOnlyReason()}
 	}
+	dial := &s.opt.Dial
+	if dial.Before != nil {
+		if err := dial.Before(); err != nil {
+			return nil, err
+		}
+	}
+	c, err := s.connect(ctx, role)
+	if dial.After != nil {
+		dial.After(err)
+	}
+	return c, err
+}
+
+func (s *Store) connect(ctx context.Context, role Role) (*Conn, error) {
 	c, err := s.open(ctx, role, s.ReadOnly())
 	if err != nil {
 		return nil, err

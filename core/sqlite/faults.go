@@ -1,5 +1,7 @@
 package sqlite
 
+import "github.com/ncruces/go-sqlite3"
+
 // OpKind is a call of the file layer.
 type OpKind uint8
 
@@ -88,3 +90,7 @@ func (s *ShortWrite) Error() string { return "short write: " + s.Err.Error() }
 
 // Unwrap returns Err.
 func (s *ShortWrite) Unwrap() error { return s.Err }
+
+// ResultCode is an error that SQLite takes for the extended result code of that number, for a plan that needs another failure than the
+// operating system has. It has no other use.
+func ResultCode(extended int) error { return sqlite3.ExtendedErrorCode(extended) }

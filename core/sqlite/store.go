@@ -31,6 +31,7 @@ type Options struct {
 	Collations     []Collation
 	Extensions     []Extension
 	Faults         Faults // nil in production
+	Dial           Dial
 }
 
 // DefaultOptions returns the options that suit a trading database on a small machine.
@@ -108,6 +109,8 @@ type connections struct {
 	leaked []*Conn // kept reachable: their memory must stay mapped
 	closed bool
 	dog    watchdog
+
+	keepLog atomic.Bool // closing a connection leaves the log as it is
 }
 
 // look is how a database is opened that is only looked at.
