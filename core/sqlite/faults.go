@@ -20,11 +20,12 @@ const (
 	OpAccess
 	OpShm    // any use of the shared memory (-shm) but those that follow
 	OpShmMap // a region of the shared memory is mapped, and the file made or grown where it must be
+	OpGrow   // space is reserved up to Offset ahead of the writes of a checkpoint
 )
 
 // String returns the name of the call in lower case.
 func (k OpKind) String() string {
-	names := [...]string{"open", "close", "read", "write", "truncate", "sync", "size", "lock", "unlock", "delete", "access", "shm", "shm_map"}
+	names := [...]string{"open", "close", "read", "write", "truncate", "sync", "size", "lock", "unlock", "delete", "access", "shm", "shm_map", "grow"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -58,7 +59,7 @@ type Op struct {
 	File   FileKind
 	Path   string // "" for an anonymous temporary file
 	Handle uint64 // the open file: the same number in all its calls, never used again; 0 where no file is open
-	Offset int64  // of a read, a write or a truncate (the new size)
+	Offset int64  // of a read or a write; of a truncate or a grow the new size
 	Len    int    // of a read or a write, in bytes
 	Data   []byte // of a write; valid during the call only
 	Dir    bool   // the call also makes the names in the file's folder durable: a delete, or the first sync of a new log or journal
@@ -72,8 +73,8 @@ type Faults interface {
 	Before(op Op) error
 }
 
-// Journal is a Faults that is also told how the calls ended which change what is on the disk: open, write, truncate, sync and
-// delete. After runs on the goroutine of the connection once the call was done; the Data of a write that failed is what arrived.
+// Journal is a Faults that is also told how the calls ended which change what is on the disk: open, write, truncate, grow, sync
+// and delete. After runs on the goroutine of the connection once the call was done; the Data of a write that failed is what arrived.
 type Journal interface {
 	Faults
 	After(op Op, err error)

@@ -277,9 +277,13 @@ func (f *file) CheckpointStart()                { vfsutil.WrapCheckpointStart(f.
 func (f *file) CheckpointDone()                 { vfsutil.WrapCheckpointDone(f.base) }
 
 func (f *file) SizeHint(size int64) error {
-	f.vfs.gate.check()
+	op := Op{Kind: OpGrow, File: f.kind, Path: f.path, Handle: f.handle, Offset: size}
+	if err := f.vfs.before(op); err != nil {
+		return f.vfs.fail(err, sqlite3.IOERR_TRUNCATE)
+	}
 	err := vfsutil.WrapSizeHint(f.base, size)
-	f.vfs.gate.check()
+	f.vfs.after(op, err)
+	f.vfs.gate.filed()
 	if err != nil && !errors.Is(err, sqlite3.NOTFOUND) {
 		return f.vfs.fail(err, sqlite3.IOERR_TRUNCATE)
 	}

@@ -1,11 +1,15 @@
 // Package suite is the list of all scenarios. A new scenario is a package beside this one and a line here.
 package suite
 
-import "github.com/tidegate/engine/internal/torture"
+import (
+	"github.com/tidegate/engine/internal/torture"
+	"github.com/tidegate/engine/internal/torture/powercut"
+)
 
 // Scenarios returns all of them, in the order in which they run.
 func Scenarios() []torture.Scenario {
 	return []torture.Scenario{
+		powercut.Scenario(),
 		torture.Tests("kill", "P2", "SIGKILL of the shipped program under load; the books are exact afterwards", "./cmd/engine", "Kill"),
 		torture.Tests("stuck-writer", "P6", "a writer stuck in a Go function is replaced and wakes in mid-statement", "./core/lane", "Stuck|Poisoned"),
 		torture.Tests("wal-bound", "P8", "a pinned reader and back-to-back analytics; the log stays within its cap", "./core/lane", "PinnedReader|BackToBack"),
