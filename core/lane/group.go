@@ -2,11 +2,11 @@ package lane
 
 import (
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	oteltrace "go.opentelemetry.io/otel/trace"
 
+	"github.com/tidegate/engine/core/retry"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -29,59 +29,15 @@ type group struct {
 	walStart int64
 	open     bool // a transaction is open on the connection
 	closed   bool // takes in no more
+	fixed    int  // members that cannot be run again
 }
 
 func (g *group) start(w *writer) {
 	g.id = w.groups.Add(1)
 	g.members, g.ran, g.closed, g.open = g.members[:0], 0, false, true
+	g.fixed = 0
 	g.began = time.Now()
 	g.walStart = w.store.WALBytes()
-}
-
-// begin opens a write transaction for a group.
-func (s *shift) begin(full bool, first *job) error {
-	if err := s.w.isFrozen(); err != nil {
-		return err
-	}
-	if err := s.ready(); err != nil {
-		return err
-	}
-	if err := s.conn.SetSynchronous(full); err != nil {
-		return err
-	}
-	s.full = full
-	deadline := time.Now().Add(s.w.cfg.BusyTimeout)
-	for try := 0; ; try++ {
-		err := s.conn.Exec("BEGIN IMMEDIATE")
-		if err == nil {
-			break
-		}
-		if s.conn.Broken() != nil {
-			return err
-		}
-		if k := sqlite.ClassOf(err); (k != sqlite.Busy && k != sqlite.BusySnapshot) || time.Now().After(deadline) || first.ctx.Err() != nil {
-			return err
-		}
-		s.w.stats.file.busy.Add(1)
-		// Full jitter: programs that collided once do not collide again in step.
-		time.Sleep(time.Duration(rand.Int64N(int64(min(64, 1<<min(try, 6)))*int64(time.Millisecond))) + 50*time.Microsecond)
-	}
-	s.foreign()
-	return nil
-}
-
-// foreign looks whether another program has committed since our last look. What we knew about statements (which of them
-// can end a transaction) may be wrong then: its triggers are not ours.
-func (s *shift) foreign() {
-	v, err := s.conn.QueryInt("PRAGMA data_version")
-	if err != nil {
-		return // the next statement will meet the same trouble and report it
-	}
-	if v != s.seen && s.seen != 0 {
-		s.w.stats.file.foreign.Add(1)
-		s.w.store.BumpSchema()
-	}
-	s.seen = v
 }
 
 // commit makes the group durable and answers its members.
@@ -102,6 +58,9 @@ func (s *shift) commit() {
 	if err != nil {
 		s.commitFailed(err)
 		return
+	}
+	if m := s.conn.Mark(); !m.IsZero() {
+		s.w.acked = m
 	}
 	s.w.stats.committed(len(g.members), ended.Sub(began))
 	for i, j := range g.members {
@@ -130,31 +89,6 @@ func (s *shift) observe() (oteltrace.SpanContext, func(CommitInfo)) {
 	return o.StartCommit(ctx, s.group.id)
 }
 
-// commitFailed answers the members of a group whose COMMIT failed.
-func (s *shift) commitFailed(err error) {
-	kind := sqlite.ClassOf(err)
-	members := append([]*job(nil), s.group.members...)
-	s.group.members = s.group.members[:0]
-	if !s.broken() && !s.conn.Autocommit() {
-		s.conn.Exec("ROLLBACK") // where it fails the connection is discarded below
-	}
-	certain := !s.broken() && (kind == sqlite.Full || kind == sqlite.Constraint || kind == sqlite.Busy)
-	if !certain {
-		s.discard(err)
-		for _, j := range members {
-			j.done(&OutcomeError{j.name(), err})
-		}
-		return
-	}
-	if len(members) == 1 || kind == sqlite.Full {
-		for _, j := range members {
-			j.done(err)
-		}
-		return
-	}
-	s.replay(members, err)
-}
-
 // lose ends a group whose transaction is gone. The job that did it gets own; the others get another run or are told
 // that nothing of theirs was applied.
 func (s *shift) lose(cause error, blamed *job, own error) {
@@ -163,11 +97,15 @@ func (s *shift) lose(cause error, blamed *job, own error) {
 	if !s.broken() && !s.conn.Autocommit() {
 		s.conn.Exec("ROLLBACK")
 	}
-	if kind := sqlite.ClassOf(cause); s.broken() || fatal(kind) {
+	if s.broken() || fatal(sqlite.ClassOf(cause)) {
 		s.discard(cause)
 	}
 	s.w.stats.failed.Add(1)
-	blamed.done(own)
+	if d := retry.Of(own, retry.Write); d.Again == retry.Once && blamed.again() && blamed.ctx.Err() == nil {
+		members = append(members, blamed) // nothing of it was applied, and the next connection may be luckier
+	} else {
+		blamed.done(own)
+	}
 	s.replay(members, cause)
 }
 
@@ -197,6 +135,7 @@ func (s *shift) replay(members []*job, cause error) {
 func (s *shift) isolate(t *Tx) error {
 	if len(s.group.members) == 0 {
 		t.alone, t.job.report.Alone = true, true
+		t.harmless.Store(true)
 		s.group.closed = true
 		return nil
 	}
@@ -221,6 +160,7 @@ func (s *shift) isolate(t *Tx) error {
 		return err
 	}
 	t.alone, t.job.report.Alone = true, true
+	t.harmless.Store(true)
 	s.w.stats.isolated.Add(1)
 	if s.seen != seen && len(t.journal.entries) > 0 {
 		return &NotAppliedError{t.job.name(), errors.New("another program wrote in between")}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"github.com/tidegate/engine/core/sqlite"
 )
 
 // JobOptions say what a write transaction wants.
@@ -19,6 +21,9 @@ type JobOptions struct {
 	Replayable bool          // the closure may be run a second time
 	RunOnce    bool          // the group ends with this job
 	Own        bool          // the engine's own: Admission.Write is not asked
+	// Proof, where not nil, tells on a connection that was opened after a failure whether the transaction was committed. It runs on the
+	// lane's goroutine and must not call foreign code.
+	Proof func(*sqlite.Conn) (bool, error)
 }
 
 // Report tells how a transaction went, for spans and statistics.
@@ -71,6 +76,9 @@ func newJob(ctx context.Context, opt JobOptions, run func(*Tx) error) *job {
 }
 
 func (j *job) durable() bool { return !j.opt.Relaxed }
+
+// again reports whether the job may be run once more after a run that left nothing behind.
+func (j *job) again() bool { return j.report.Runs <= 1 && (j.run != nil || j.opt.Replayable) }
 
 // claim takes a waiting job for the lane; false when its caller gave up first.
 func (j *job) claim() bool { return j.state.CompareAndSwap(jobWaiting, jobClaimed) }

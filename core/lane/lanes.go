@@ -65,6 +65,7 @@ func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) 
 		}
 		l.wg.Go(func() { l.writer.supervise(l.stop) })
 	}
+	l.wg.Go(func() { l.watchFile(l.stop) })
 	tick := l.clock.Tick(governEvery) // here, so that a test's clock that is moved at once moves this too
 	l.wg.Go(func() { l.housekeep(tick, l.stop) })
 	return l, nil

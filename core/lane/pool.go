@@ -178,7 +178,11 @@ func (p *pool) checkin(r *Reader, sound bool) {
 		p.mu.Unlock()
 		return
 	}
+	stale := r.gen != p.gen
 	p.mu.Unlock()
+	if stale {
+		conn.Fence() // see retire
+	}
 	conn.Close() // before r counts as gone: drain waits for it, and then the store must have no connection left
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -20,6 +20,7 @@ type shift struct {
 	full   bool   // synchronous level of the open transaction
 	seen   int64  // data_version after our last look: another program's commits change it
 	checks moment // when the file's identity was last looked at
+	polite courtesy
 }
 
 // moment is an instant that may be unset.
@@ -50,6 +51,7 @@ func (s *shift) run() {
 		if !s.serve(j) {
 			return // abandoned: connection, group and place belong to whoever did it
 		}
+		s.yield()
 	}
 }
 
@@ -57,12 +59,16 @@ func (s *shift) run() {
 func (s *shift) rest() bool {
 	s.w.busy.Store(false)
 	defer s.w.busy.Store(true)
+	s.polite.rested()
 	idle := s.timer
 	idle.Reset(s.w.cfg.IdleTruncate)
 	defer idle.Stop()
 	for {
 		select {
 		case <-s.w.q.wake:
+			if s.w.suspect.Load() && s.conn != nil && !s.identify() {
+				continue
+			}
 			return true
 		case <-s.w.q.over():
 			return s.w.q.depthNow.Load() > 0
@@ -236,6 +242,9 @@ func (s *shift) settle(t *Tx, v verdict) {
 	if v == verdictCommit && t.dead == nil {
 		if err := s.conn.Control(sqlite.Release); err == nil {
 			s.group.members = append(s.group.members, j)
+			if !j.again() {
+				s.group.fixed++
+			}
 			if t.alone {
 				s.group.closed = true
 			}

@@ -13,12 +13,16 @@ type writerStats struct {
 	replayed, isolated             atomic.Uint64
 	commitTime                     atomic.Int64
 	sizes                          [8]atomic.Uint64
+	outcome                        outcomeStats
 	file                           fileStats
 	wal                            walCounters
 }
 
 // fileStats count what happens to the file from outside.
-type fileStats struct{ busy, foreign, reconnects, moved atomic.Uint64 }
+type fileStats struct{ busy, foreign, reconnects, moved, yields atomic.Uint64 }
+
+// outcomeStats count the groups whose COMMIT failed, by what was found out about them.
+type outcomeStats struct{ committed, missing, unknown atomic.Uint64 }
 
 // walCounters are about the write-ahead log.
 type walCounters struct {
@@ -49,6 +53,14 @@ type WriterStats struct {
 	Isolated   uint64        // transactions moved to a group of their own
 	Limits     LimitStats
 	File       FileStats
+	Outcome    OutcomeStats
+}
+
+// OutcomeStats counts groups whose COMMIT failed, by what the database said about them afterwards.
+type OutcomeStats struct {
+	Committed uint64 // it was there
+	Missing   uint64 // it was not, and its members were told so
+	Unknown   uint64 // it could not be found out: ErrOutcomeUnknown
 }
 
 // LimitStats counts what was ended because it took too long.
@@ -64,6 +76,7 @@ type FileStats struct {
 	Foreign    uint64 // commits of other programs that were noticed
 	Moved      uint64 // times the file was found renamed, replaced or unlinked
 	Reconnects uint64 // connections of the writer after the first
+	Yields     uint64 // times the write lock was left alone for other programs
 }
 
 // PoolStats is the state of a lane of readers.
@@ -106,8 +119,9 @@ func (l *Lanes) Stats() Stats {
 	s := &w.stats
 	st.Writer = WriterStats{Jobs: s.jobs.Load(), Commits: s.commits.Load(), Failed: s.failed.Load(), Refused: s.refused.Load(),
 		Waiting: int(w.q.depthNow.Load()), CommitTime: time.Duration(s.commitTime.Load()), Replayed: s.replayed.Load(), Isolated: s.isolated.Load(),
-		Limits: LimitStats{Expired: s.expired.Load(), Interrupted: s.kicked.Load(), Fenced: s.fenced.Load()},
-		File:   FileStats{Busy: s.file.busy.Load(), Foreign: s.file.foreign.Load(), Moved: s.file.moved.Load(), Reconnects: s.file.reconnects.Load()}}
+		Limits:  LimitStats{Expired: s.expired.Load(), Interrupted: s.kicked.Load(), Fenced: s.fenced.Load()},
+		File:    FileStats{Busy: s.file.busy.Load(), Foreign: s.file.foreign.Load(), Moved: s.file.moved.Load(), Reconnects: s.file.reconnects.Load(), Yields: s.file.yields.Load()},
+		Outcome: OutcomeStats{Committed: s.outcome.committed.Load(), Missing: s.outcome.missing.Load(), Unknown: s.outcome.unknown.Load()}}
 	for i := range s.sizes {
 		st.Writer.GroupSize[i] = s.sizes[i].Load()
 	}

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"context"
 	"time"
 )
 
@@ -47,6 +48,12 @@ func (w *writer) watch(s *shift) {
 	}
 	began := t.began.Load()
 	ran := time.Duration(s.now() - began)
+	if why := context.Cause(t.job.ctx); why != nil && !t.turn.kicked() && t.harmless.Load() {
+		// Its caller has given up. To interrupt a statement that writes undoes the whole group, so this waits where a member of the
+		// group could not be run again.
+		w.kick(t, began, why)
+		return
+	}
 	if ran <= w.cfg.StatementTime {
 		return
 	}

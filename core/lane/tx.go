@@ -21,21 +21,27 @@ type Result struct {
 // Tx is one caller's transaction on the writer, inside a savepoint of the group's transaction. One goroutine at a time
 // may use it.
 type Tx struct {
-	shift   *shift
-	job     *job
-	conn    *sqlite.Conn
-	turn    turn
-	back    chan verdict
-	began   atomic.Int64 // start of the running statement, ns since the shift's epoch
-	dead    error        // why nothing more can succeed
-	journal journal      // what it did so far
-	alone   bool
-	cursors int          // open ones
-	last    atomic.Int64 // end of the latest statement, for the idle limit
-	picked  atomic.Int64 // when the caller took the loan up, by the shift's clock; 0: not yet
-	id      uint64
-	current atomic.Pointer[sqlite.Stmt] // what runs, or ran last
-	reason  atomic.Pointer[reason]      // why the turn was or is being taken; set before it is
+	times
+	shift    *shift
+	job      *job
+	conn     *sqlite.Conn
+	turn     turn
+	back     chan verdict
+	dead     error   // why nothing more can succeed
+	journal  journal // what it did so far
+	alone    bool
+	cursors  int // open ones
+	id       uint64
+	current  atomic.Pointer[sqlite.Stmt] // what runs, or ran last
+	reason   atomic.Pointer[reason]      // why the turn was or is being taken; set before it is
+	harmless atomic.Bool                 // no member of its group would be lost with it
+}
+
+// times of a transaction, ns since the shift's epoch. The supervisor reads them.
+type times struct {
+	began  atomic.Int64 // start of the running statement
+	last   atomic.Int64 // end of the latest statement, for the idle limit
+	picked atomic.Int64 // when the caller took the loan up; 0: not yet
 }
 
 // journal is kept while others share the transaction's group.
@@ -88,6 +94,7 @@ const (
 func newTx(s *shift, j *job) *Tx {
 	t := &Tx{shift: s, job: j, conn: s.conn, back: make(chan verdict, 1), id: s.w.lanes.ids.Add(1), journal: journal{on: len(s.group.members) > 0}}
 	t.last.Store(s.now())
+	t.harmless.Store(s.group.fixed == 0)
 	j.tx = t
 	return t
 }

@@ -18,6 +18,9 @@ type writer struct {
 	stats  writerStats
 	groups atomic.Uint64
 	busy   atomic.Bool // a shift is at work: the supervisor must look
+	// suspect says that the files may not be those at the path any more.
+	suspect atomic.Bool
+	acked   sqlite.LogMark // the end of what was acknowledged last; the shift's
 
 	mu    sync.Mutex
 	shift *shift         // who is at work

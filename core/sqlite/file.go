@@ -101,6 +101,9 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if err != nil {
 		return n, f.vfs.fail(err, sqlite3.IOERR_WRITE)
 	}
+	if f.kind == FileWAL {
+		f.vfs.commit.wrote(off)
+	}
 	return n, nil
 }
 

@@ -21,10 +21,15 @@ const (
 type LogMark struct {
 	offset int64
 	header [frameHeader]byte
+	whole  bool // its page was written too
 }
 
 // IsZero reports whether nothing is marked.
 func (m LogMark) IsZero() bool { return m.offset == 0 }
+
+// Whole reports whether every write of the COMMIT went well, so that whoever recovers the log would find it. Where it is false after an
+// error that says that nothing was written, such as a full disk, nobody would.
+func (m LogMark) Whole() bool { return m.whole }
 
 // note is called ahead of every write to the log. A frame whose size-of-database field is set ends a transaction. Where it is repeated to
 // fill a sector the first counts; where checksums are written again at the same place, the latest.
@@ -32,8 +37,15 @@ func (m *LogMark) note(p []byte, offset int64) {
 	if len(p) != frameHeader || binary.BigEndian.Uint32(p[4:]) == 0 || m.offset != 0 && m.offset != offset {
 		return
 	}
-	m.offset = offset
+	m.offset = offset // a frame whose checksum is written again is as whole as it was
 	copy(m.header[:], p)
+}
+
+// wrote is called after a write to the log that went well.
+func (m *LogMark) wrote(offset int64) {
+	if m.offset != 0 && offset == m.offset+frameHeader {
+		m.whole = true
+	}
 }
 
 // ForgetMark makes Mark tell of the next COMMIT. It is called between transactions.

@@ -220,6 +220,17 @@ func (s *Store) HasMoved() (bool, string, error) {
 	return moved, path, nil
 }
 
+// Disown is called when HasMoved has said yes, before connections are opened anew: those of before are forgotten by HasMoved. They must be
+// fenced and not closed, for closing would remove the files that are now in the place of theirs.
+func (s *Store) Disown() {
+	if s.track != nil {
+		s.track.disown()
+	}
+}
+
+// Orphaned reports whether the write-ahead log was unlinked and nobody has made another one, while the database is still in its place.
+func (s *Store) Orphaned() bool { return s.track != nil && s.track.orphaned() }
+
 // WALBytes returns the size of the WAL file as this process last saw it; 0 without one. It makes no system call.
 func (s *Store) WALBytes() int64 {
 	if s.track == nil {

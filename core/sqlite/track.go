@@ -134,3 +134,23 @@ func (t *fileTracker) hasMoved() (bool, string, error) {
 	}
 	return false, "", nil
 }
+
+// disown forgets what is open now: it has been found to be another file, and what is opened from here on must not be compared with it.
+func (t *fileTracker) disown() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range []*identity{&t.db, &t.log, &t.shm} {
+		clear(id.users)
+		id.split = false
+	}
+	t.wal.Store(0)
+}
+
+// orphaned reports whether the database is the file at its path and the log is at no path at all.
+func (t *fileTracker) orphaned() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	moved, err := t.db.moved(t.path)
+	_, gone := os.Stat(t.path + "-wal")
+	return !moved && err == nil && len(t.log.users) > 0 && errors.Is(gone, fs.ErrNotExist)
+}
