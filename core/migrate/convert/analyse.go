@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -76,7 +77,7 @@ type job struct {
 }
 
 func newJob(ctx context.Context, c Conn, d *Directive, opt Options, t *table, phase string) (*job, error) {
-	n, err := c.QueryInt("SELECT count(*) FROM " + quoteName(t.name))
+	n, err := c.QueryInt("SELECT count(*) FROM " + sqltext.QuoteName(t.name))
 	if err != nil {
 		return nil, fmt.Errorf("convert: count the rows of %s: %w", t.name, err)
 	}
@@ -107,9 +108,9 @@ func (j *job) scan(name string, t *table, each func(rowid sqlite.Value, values [
 		if i > 0 {
 			list += ", "
 		}
-		list += quoteName(n)
+		list += sqltext.QuoteName(n)
 	}
-	s, err := j.c.Prepare("SELECT " + list + " FROM " + quoteName(name) + " NOT INDEXED")
+	s, err := j.c.Prepare("SELECT " + list + " FROM " + sqltext.QuoteName(name) + " NOT INDEXED")
 	if err != nil {
 		return fmt.Errorf("convert: read %s: %w", name, err)
 	}

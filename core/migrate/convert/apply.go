@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -78,7 +79,7 @@ func (j *job) inPlace(p *plan, s *shelf) error {
 	if err := j.exec(p.drops()); err != nil {
 		return err
 	}
-	if err := j.exec([]string{"ALTER TABLE " + quoteName(p.t.name) + " ADD COLUMN " + p.shadowColumn()}); err != nil {
+	if err := j.exec([]string{"ALTER TABLE " + sqltext.QuoteName(p.t.name) + " ADD COLUMN " + p.shadowColumn()}); err != nil {
 		return err
 	}
 	if err := j.fill(p, s); err != nil {
@@ -108,7 +109,7 @@ func (j *job) exec(statements []string) error {
 
 // walk reads the rows in the order of their rowids, a block at a time with no cursor left open in between, so that each may write to them.
 func (j *job) walk(p *plan, columns string, each func(row []sqlite.Value) error) (n int64, err error) {
-	s, err := j.c.Prepare(fmt.Sprintf("SELECT %[1]s, %[2]s FROM %[3]s NOT INDEXED WHERE %[1]s >= ? ORDER BY %[1]s LIMIT %[4]d", p.t.rowid, columns, quoteName(p.t.name), blockRows))
+	s, err := j.c.Prepare(fmt.Sprintf("SELECT %[1]s, %[2]s FROM %[3]s NOT INDEXED WHERE %[1]s >= ? ORDER BY %[1]s LIMIT %[4]d", p.t.rowid, columns, sqltext.QuoteName(p.t.name), blockRows))
 	if err != nil {
 		return 0, fmt.Errorf("convert: read %s: %w", p.t.name, err)
 	}
@@ -140,14 +141,14 @@ func (j *job) walk(p *plan, columns string, each func(row []sqlite.Value) error)
 }
 
 func (j *job) fill(p *plan, s *shelf) error {
-	update, err := j.c.Prepare(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", quoteName(p.t.name), quoteName(shadow(p.d.Column)), p.t.rowid))
+	update, err := j.c.Prepare(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = ?", sqltext.QuoteName(p.t.name), sqltext.QuoteName(shadow(p.d.Column)), p.t.rowid))
 	if err != nil {
 		return fmt.Errorf("convert: fill %s: %w", p.t.name, err)
 	}
 	defer update.Release()
 	args := make([]any, 2)
 	empty := p.fallback == "" || p.fallback == "NULL" // the shadow holds NULL already
-	j.rows, err = j.walk(p, quoteName(p.d.Column), func(row []sqlite.Value) error {
+	j.rows, err = j.walk(p, sqltext.QuoteName(p.d.Column), func(row []sqlite.Value) error {
 		out, err := j.carry(s, row[1], func(sqlite.Value) sqlite.Value { return row[0] })
 		if err != nil || out.Type == sqlite.Null && empty || j.lossy > 0 && !j.d.Quarantine {
 			return err
@@ -166,7 +167,7 @@ func (j *job) fill(p *plan, s *shelf) error {
 func (j *job) prove(p *plan, s *shelf) error {
 	j.phase = "prove"
 	kept := int64(0)
-	n, err := j.walk(p, quoteName(p.d.Column)+", "+quoteName(shadow(p.d.Column)), func(row []sqlite.Value) error {
+	n, err := j.walk(p, sqltext.QuoteName(p.d.Column)+", "+sqltext.QuoteName(shadow(p.d.Column)), func(row []sqlite.Value) error {
 		want, v, _ := j.d.convert(row[1])
 		if !same(want, row[2]) {
 			return fmt.Errorf("convert %s.%s: %w: row %d is stored as %s in a column of %s", p.d.Table, p.d.Column, ErrProof, row[0].Int, row[2].Type, typeName(p.d.To))

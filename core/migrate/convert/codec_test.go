@@ -13,6 +13,7 @@ import (
 // differs from the old value in its bytes.
 func TestCodecs(t *testing.T) {
 	t.Parallel()
+	conn := open(t)
 	for _, c := range []struct{ types, codec, old, want, back string }{
 		{"TEXT -> INTEGER", "dec(6)", "'1.5'", "1500000", ""},
 		{"TEXT -> INTEGER", "dec(6)", "'1.50'", "1500000", "'1.5'"},
@@ -109,8 +110,7 @@ func TestCodecs(t *testing.T) {
 		{"BLOB -> TEXT", "uuid", "x'00'", "", ""},
 	} {
 		t.Run(strings.Join([]string{c.types, c.codec, c.old}, " "), func(t *testing.T) {
-			t.Parallel()
-			conn := open(t)
+			exec(t, conn, "DROP TABLE IF EXISTS t", "DROP TABLE IF EXISTS want")
 			from, _, _ := strings.Cut(c.types, " ")
 			exec(t, conn, "CREATE TABLE t (id INTEGER PRIMARY KEY, v "+from+")", "INSERT INTO t VALUES (1, "+c.old+")")
 			before := dump(t, conn, "t")

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -48,7 +49,7 @@ func (e *DirectiveError) Error() string {
 //
 // A [*DirectiveError] for everything it does not know: a word that is skipped could be the one that keeps the data.
 func Parse(text string) (*Directive, error) {
-	p := &reader{text: text, tokens: tokenize(text)}
+	p := &reader{text: text, tokens: sqltext.Tokenize(text)}
 	d, err := p.directive()
 	if err != nil {
 		return nil, err
@@ -84,10 +85,10 @@ func (d *Directive) nullWord() string {
 }
 
 func word(name string) string {
-	if t := tokenize(name); len(t) == 1 && wordByte(name[0]) && t[0].text == name {
+	if t := sqltext.Tokenize(name); len(t) == 1 && sqltext.WordByte(name[0]) && t[0].Text == name {
 		return name
 	}
-	return quoteName(name)
+	return sqltext.QuoteName(name)
 }
 
 func typeName(t string) string {
@@ -100,7 +101,7 @@ func typeName(t string) string {
 // reader walks over the tokens of a directive.
 type reader struct {
 	text   string
-	tokens []token
+	tokens []sqltext.Token
 	at     int
 }
 
@@ -110,16 +111,16 @@ func (p *reader) fail(remedy, format string, args ...any) error {
 
 const shape = "write table.column FROM -> TO using codec(arguments) null=keep on_loss=abort"
 
-func (p *reader) next() (token, bool) {
+func (p *reader) next() (sqltext.Token, bool) {
 	if p.at == len(p.tokens) {
-		return token{}, false
+		return sqltext.Token{}, false
 	}
 	p.at++
 	return p.tokens[p.at-1], true
 }
 
 func (p *reader) take(sign string) bool {
-	if p.at < len(p.tokens) && p.tokens[p.at].is(sign) {
+	if p.at < len(p.tokens) && p.tokens[p.at].Is(sign) {
 		p.at++
 		return true
 	}
@@ -134,7 +135,7 @@ func (p *reader) directive() (*Directive, error) {
 	if !ok1 || !dot || !ok2 {
 		return nil, p.fail(shape, "does not begin with table.column")
 	}
-	d.Table, d.Column = table.name(), column.name()
+	d.Table, d.Column = table.Name(), column.Name()
 	if strings.HasPrefix(strings.ToLower(d.Table), "_tg_") || strings.HasPrefix(strings.ToLower(d.Table), "sqlite_") {
 		return nil, p.fail("name a table of yours", "%s is not a table of the application", d.Table)
 	}
@@ -153,7 +154,7 @@ func (p *reader) directive() (*Directive, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Codec = strings.ToLower(name.text)
+	d.Codec = strings.ToLower(name.Text)
 	if len(args) > 0 {
 		shown := make([]string, len(args))
 		for i, a := range args {
@@ -162,7 +163,7 @@ func (p *reader) directive() (*Directive, error) {
 		d.Codec += "(" + strings.Join(shown, ",") + ")"
 	}
 	var reason string
-	if d.mapping, reason = newMapping(strings.ToLower(name.text), args, affinityOf(d.From), affinityOf(d.To)); reason != "" {
+	if d.mapping, reason = newMapping(strings.ToLower(name.Text), args, affinityOf(d.From), affinityOf(d.To)); reason != "" {
 		return nil, p.fail("see the list of codecs in docs/migrations.md", "%s", reason)
 	}
 	if err := p.options(d); err != nil {
@@ -188,11 +189,11 @@ func stored(v sqlite.Value, a affinity) sqlite.Value {
 func (p *reader) typeUntil(ends ...string) (string, error) {
 	start := p.at
 	for p.at < len(p.tokens) {
-		if p.tokens[p.at].is(ends[0]) && (len(ends) == 1 || p.at+1 < len(p.tokens) && p.tokens[p.at+1].is(ends[1])) {
+		if p.tokens[p.at].Is(ends[0]) && (len(ends) == 1 || p.at+1 < len(p.tokens) && p.tokens[p.at+1].Is(ends[1])) {
 			if p.at == start {
 				return "", p.fail("write NONE for a column without a type", "a type is missing")
 			}
-			t := p.text[p.tokens[start].start:p.tokens[p.at-1].end]
+			t := p.text[p.tokens[start].Start:p.tokens[p.at-1].End]
 			p.at += len(ends)
 			if strings.EqualFold(t, "NONE") {
 				t = ""
@@ -218,7 +219,7 @@ func (p *reader) arguments() ([]argument, error) {
 	var out []argument
 	for {
 		start := p.at
-		for p.at < len(p.tokens) && p.tokens[p.at].text != "," && p.tokens[p.at].text != ")" {
+		for p.at < len(p.tokens) && p.tokens[p.at].Text != "," && p.tokens[p.at].Text != ")" {
 			p.at++
 		}
 		if p.at == len(p.tokens) {
@@ -228,22 +229,22 @@ func (p *reader) arguments() ([]argument, error) {
 			out = append(out, p.argument(p.tokens[start:p.at]))
 		}
 		p.at++
-		if p.tokens[p.at-1].text == ")" {
+		if p.tokens[p.at-1].Text == ")" {
 			return out, nil
 		}
 	}
 }
 
-func (p *reader) argument(tokens []token) argument {
-	span := func(t []token) string {
+func (p *reader) argument(tokens []sqltext.Token) argument {
+	span := func(t []sqltext.Token) string {
 		if len(t) == 0 {
 			return ""
 		}
-		return unquote(p.text[t[0].start:t[len(t)-1].end])
+		return sqltext.Unquote(p.text[t[0].Start:t[len(t)-1].End])
 	}
-	a := argument{text: p.text[tokens[0].start:tokens[len(tokens)-1].end]}
+	a := argument{text: p.text[tokens[0].Start:tokens[len(tokens)-1].End]}
 	for i, t := range tokens {
-		if t.text == "=" {
+		if t.Text == "=" {
 			a.left, a.right, a.pair = span(tokens[:i]), span(tokens[i+1:]), true
 			return a
 		}
@@ -257,10 +258,10 @@ func (p *reader) options(d *Directive) error {
 	for p.at < len(p.tokens) {
 		key, _ := p.next()
 		if !p.take("=") {
-			return p.fail(shape, "%q is no option", key.text)
+			return p.fail(shape, "%q is no option", key.Text)
 		}
 		value, ok := p.next()
-		name := strings.ToLower(key.text)
+		name := strings.ToLower(key.Text)
 		if !ok || seen[name] {
 			return p.fail(shape, "option %s has no value or stands there twice", name)
 		}
@@ -269,7 +270,7 @@ func (p *reader) options(d *Directive) error {
 		if err != nil {
 			return err
 		}
-		switch choice := name + "=" + strings.ToLower(value.text); {
+		switch choice := name + "=" + strings.ToLower(value.Text); {
 		case choice == "null=keep", choice == "on_loss=abort", choice == "position=end":
 		case choice == "null=abort":
 			d.null.abort = true
@@ -300,7 +301,7 @@ func parseLiteral(s string) sqlite.Value {
 	if f, ok := parseReal([]byte(s)); ok {
 		return real(f)
 	}
-	return textValue(unquote(s))
+	return textValue(sqltext.Unquote(s))
 }
 
 // literal writes a value as SQL does; numbers and text only are exact and short.
@@ -311,7 +312,7 @@ func literal(v sqlite.Value) string {
 	case sqlite.Float:
 		return string(appendReal(nil, v.Float))
 	case sqlite.Text:
-		return quoteText(string(v.Bytes))
+		return sqltext.QuoteText(string(v.Bytes))
 	case sqlite.Blob:
 		return fmt.Sprintf("x'%x'", v.Bytes)
 	}

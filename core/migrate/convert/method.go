@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -62,8 +63,8 @@ func (p *plan) convertDefault() error {
 		return misfit(p.d, "its default is the expression %s, which no codec can convert: drop the default in a migration before", text)
 	}
 	old := parseLiteral(strings.ReplaceAll(text, " ", ""))
-	if span[0].text[0] == '\'' || span[0].text[0] == '"' {
-		old = textValue(unquote(text))
+	if span[0].Text[0] == '\'' || span[0].Text[0] == '"' {
+		old = textValue(sqltext.Unquote(text))
 	}
 	if old.Type == sqlite.Null {
 		p.fallback = "NULL"
@@ -100,7 +101,7 @@ func (p *plan) obstacle() string {
 		return "the table has no other column"
 	}
 	for _, t := range p.def.bodyRest {
-		if strings.EqualFold(t.name(), c.Name) {
+		if strings.EqualFold(t.Name(), c.Name) {
 			return "a constraint or a generated column mentions the column"
 		}
 	}
@@ -126,7 +127,7 @@ func (p *plan) shadowColumn() string {
 // trigger and SQLite looks through all of them when a column goes.
 func (p *plan) dependents() (indexes, others []object) {
 	for _, o := range p.t.indexes {
-		if p.method == Rebuild || mentions(o.SQL, p.d.Column) {
+		if p.method == Rebuild || sqltext.Mentions(o.SQL, p.d.Column) {
 			indexes = append(indexes, o)
 		}
 	}
@@ -140,12 +141,12 @@ func (p *plan) drops() []string {
 	for _, kind := range []string{"trigger", "view"} { // a view takes its triggers along
 		for _, o := range others {
 			if o.Type == kind {
-				out = append(out, "DROP "+strings.ToUpper(kind)+" "+quoteName(o.Name))
+				out = append(out, "DROP "+strings.ToUpper(kind)+" "+sqltext.QuoteName(o.Name))
 			}
 		}
 	}
 	for _, o := range indexes {
-		out = append(out, "DROP INDEX "+quoteName(o.Name))
+		out = append(out, "DROP INDEX "+sqltext.QuoteName(o.Name))
 	}
 	return out
 }
@@ -162,7 +163,7 @@ func (p *plan) recreations() []string {
 
 // swap are the statements between the fill and the end of a conversion in place.
 func (p *plan) swap() []string {
-	table, name := quoteName(p.t.name), p.def.name.text
+	table, name := sqltext.QuoteName(p.t.name), p.def.name.Text
 	out := []string{
 		"ALTER TABLE " + table + " DROP COLUMN " + name,
 		"ALTER TABLE " + table + " RENAME COLUMN " + word(shadow(p.d.Column)) + " TO " + name,
@@ -176,15 +177,15 @@ func (p *plan) swap() []string {
 // statements is what Apply will run, for people.
 func (p *plan) statements() []string {
 	out := p.drops()
-	table := quoteName(p.t.name)
+	table := sqltext.QuoteName(p.t.name)
 	if p.method == InPlace {
 		out = append(out, "ALTER TABLE "+table+" ADD COLUMN "+p.shadowColumn(),
-			"UPDATE "+table+" SET "+quoteName(shadow(p.d.Column))+" = ? WHERE "+p.t.rowid+" = ?  -- row by row: "+p.d.Codec)
+			"UPDATE "+table+" SET "+sqltext.QuoteName(shadow(p.d.Column))+" = ? WHERE "+p.t.rowid+" = ?  -- row by row: "+p.d.Codec)
 		out = append(out, p.swap()...)
 	} else {
-		out = append(out, "ALTER TABLE "+table+" RENAME TO "+quoteName(oldName(p.t.name)), p.retyped,
-			"INSERT INTO "+table+" SELECT … FROM "+quoteName(oldName(p.t.name))+"  -- row by row: "+p.d.Codec,
-			"DROP TABLE "+quoteName(oldName(p.t.name)))
+		out = append(out, "ALTER TABLE "+table+" RENAME TO "+sqltext.QuoteName(oldName(p.t.name)), p.retyped,
+			"INSERT INTO "+table+" SELECT … FROM "+sqltext.QuoteName(oldName(p.t.name))+"  -- row by row: "+p.d.Codec,
+			"DROP TABLE "+sqltext.QuoteName(oldName(p.t.name)))
 	}
 	return append(out, p.recreations()...)
 }

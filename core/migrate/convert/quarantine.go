@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -103,7 +104,7 @@ func (s *shelf) clear() error { return s.conn.Exec("DELETE FROM " + QuarantineTa
 
 func (s *shelf) condition() string {
 	return fmt.Sprintf(" WHERE component = %s AND version = %d AND tbl = %s AND col = %s",
-		quoteText(s.where[0].(string)), s.where[1].(int), quoteText(s.where[2].(string)), quoteText(s.where[3].(string)))
+		sqltext.QuoteText(s.where[0].(string)), s.where[1].(int), sqltext.QuoteText(s.where[2].(string)), sqltext.QuoteText(s.where[3].(string)))
 }
 
 // run executes a statement that returns no row.
@@ -152,7 +153,7 @@ func keyPart(v sqlite.Value) string {
 	case sqlite.Float:
 		return strconv.FormatFloat(v.Float, 'x', -1, 64)
 	case sqlite.Text:
-		return quoteText(string(v.Bytes))
+		return sqltext.QuoteText(string(v.Bytes))
 	case sqlite.Blob:
 		return "x'" + hex.EncodeToString(v.Bytes) + "'"
 	}

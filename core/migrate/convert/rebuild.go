@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -26,7 +27,7 @@ func (j *job) rebuild(p *plan, text string, value func(rowid sqlite.Value, value
 	if err != nil {
 		return fmt.Errorf("convert: read legacy_alter_table: %w", err)
 	}
-	table, old := quoteName(p.t.name), quoteName(oldName(p.t.name))
+	table, old := sqltext.QuoteName(p.t.name), sqltext.QuoteName(oldName(p.t.name))
 	sequence, err := j.sequence(p.t.name)
 	if err != nil {
 		return err
@@ -43,8 +44,8 @@ func (j *job) rebuild(p *plan, text string, value func(rowid sqlite.Value, value
 		return err
 	}
 	steps = []string{"DROP TABLE " + old}
-	if sequence != "" && mentions(text, "AUTOINCREMENT") {
-		steps = append(steps, "DELETE FROM sqlite_sequence WHERE name = "+quoteText(p.t.name), "INSERT INTO sqlite_sequence (name, seq) VALUES ("+quoteText(p.t.name)+", "+sequence+")")
+	if sequence != "" && sqltext.Mentions(text, "AUTOINCREMENT") {
+		steps = append(steps, "DELETE FROM sqlite_sequence WHERE name = "+sqltext.QuoteText(p.t.name), "INSERT INTO sqlite_sequence (name, seq) VALUES ("+sqltext.QuoteText(p.t.name)+", "+sequence+")")
 	}
 	return j.exec(append(steps, p.recreations()...))
 }
@@ -61,7 +62,7 @@ func (j *job) sequence(name string) (string, error) {
 	if err != nil || n == 0 {
 		return "", err
 	}
-	return j.c.QueryText("SELECT seq FROM sqlite_sequence WHERE name = " + quoteText(name))
+	return j.c.QueryText("SELECT seq FROM sqlite_sequence WHERE name = " + sqltext.QuoteText(name))
 }
 
 // copyRows fills the new table and proves that it holds what was computed: every value of every row, whatever the order.
@@ -144,9 +145,9 @@ func insertInto(t *table, rowid bool) string {
 		names, marks = append(names, t.rowid), append(marks, "?")
 	}
 	for _, n := range t.stored() {
-		names, marks = append(names, quoteName(n)), append(marks, "?")
+		names, marks = append(names, sqltext.QuoteName(n)), append(marks, "?")
 	}
-	return "INSERT INTO " + quoteName(t.name) + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(marks, ",") + ")"
+	return "INSERT INTO " + sqltext.QuoteName(t.name) + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(marks, ",") + ")"
 }
 
 // multiset is a hash of rows in no order: equal sets of rows have equal sums, and others do not but for one case in 2^64.

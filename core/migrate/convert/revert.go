@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -107,9 +108,9 @@ func sameColumns(t *table, former string) bool {
 
 // columnCount is how many columns the text of a table defines.
 func columnCount(sql string) int {
-	all := tokenize(sql)
+	all := sqltext.Tokenize(sql)
 	open := 0
-	for open < len(all) && all[open].text != "(" {
+	for open < len(all) && all[open].Text != "(" {
 		open++
 	}
 	n := 0
@@ -118,7 +119,7 @@ func columnCount(sql string) int {
 		if end > i && !tableConstraint(all[i]) {
 			n++
 		}
-		if end >= len(all) || strings.HasPrefix(all[end].text, ")") {
+		if end >= len(all) || strings.HasPrefix(all[end].Text, ")") {
 			break
 		}
 		i = end + 1

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -70,7 +71,7 @@ func query[T any](c Conn, what, sql string) (out []T, err error) {
 // readTable reads the schema around the directive's table.
 func readTable(c Conn, d *Directive) (*table, error) {
 	t := &table{at: -1}
-	found, err := query[object](c, "the table", "SELECT json_group_array(json_object('Type', type, 'Name', name, 'SQL', sql)) FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower("+quoteText(d.Table)+")")
+	found, err := query[object](c, "the table", "SELECT json_group_array(json_object('Type', type, 'Name', name, 'SQL', sql)) FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower("+sqltext.QuoteText(d.Table)+")")
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +79,10 @@ func readTable(c Conn, d *Directive) (*table, error) {
 		return nil, misfit(d, "there is no such table")
 	}
 	t.name, t.sql = found[0].Name, found[0].SQL
-	if f := tokenize(t.sql); len(f) > 1 && f[1].is("VIRTUAL") {
+	if f := sqltext.Tokenize(t.sql); len(f) > 1 && f[1].Is("VIRTUAL") {
 		return nil, misfit(d, "it is a virtual table, which has no column types of its own")
 	}
-	name := quoteText(t.name)
+	name := sqltext.QuoteText(t.name)
 	if t.columns, err = query[column](c, "the columns", "SELECT json_group_array(json_object('Name', name, 'Type', type, 'Key', pk, 'Hidden', hidden, 'NotNull', \"notnull\") ORDER BY cid) FROM pragma_table_xinfo("+name+")"); err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func (t *table) settle(d *Directive) error {
 		if keys == 1 && c.Key == 1 && strings.EqualFold(c.Type, "INTEGER") && !t.ownIndex() {
 			t.alias = c.Name
 			if t.rowid == "" {
-				t.rowid = quoteName(c.Name)
+				t.rowid = sqltext.QuoteName(c.Name)
 			}
 		}
 	}
@@ -169,8 +170,8 @@ func (t *table) ownIndex() bool {
 // squeeze makes types comparable: blanks and letter case say nothing.
 func squeeze(s string) string {
 	var words []string
-	for _, t := range tokenize(s) {
-		words = append(words, t.text)
+	for _, t := range sqltext.Tokenize(s) {
+		words = append(words, t.Text)
 	}
 	return strings.ToLower(strings.Join(words, " "))
 }
@@ -199,7 +200,7 @@ func (t *table) unstable() bool {
 func (t *table) readers(d *Directive) []string {
 	var out []string
 	for _, o := range append(append([]object{}, t.indexes...), t.others...) {
-		if mentions(o.SQL, d.Column) && (o.Type == "index" || mentions(o.SQL, t.name)) {
+		if sqltext.Mentions(o.SQL, d.Column) && (o.Type == "index" || sqltext.Mentions(o.SQL, t.name)) {
 			out = append(out, o.Type+" "+o.Name)
 		}
 	}
