@@ -234,6 +234,10 @@ func (db *DB) Batch(ctx context.Context, b *Batch, opts ...Option) (*BatchResult
 	if err != nil {
 		return nil, err
 	}
+	once, err := o.keyed(db, "batch", b.parts)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := o.bound(ctx)
 	defer cancel()
 	hold := db.cfg.Writer.Hold
@@ -244,9 +248,18 @@ func (db *DB) Batch(ctx context.Context, b *Batch, opts ...Option) (*BatchResult
 	tx := &Tx{db: db, opts: o, span: span}
 	// The lane may still be at it when Do has given up waiting, so what a run has found is published at its end.
 	var ended atomic.Pointer[batchRun]
-	rep, err := db.lanes.Do(spanned, o.job(db), func(w *lane.Tx) error {
+	rep, err := db.lanes.Do(spanned, once.prove(o.job(db)), func(w *lane.Tx) error {
 		run := &batchRun{batch: b, failed: -1}
-		err := run.on(spanned, w, &lane.LeaseError{Holder: tx.name(), Limit: hold})
+		earlier, done, err := once.look(spanned, w)
+		switch {
+		case err != nil:
+		case done:
+			run.results = restored(earlier)
+		default:
+			if err = run.on(spanned, w, &lane.LeaseError{Holder: tx.name(), Limit: hold}); err == nil && once != nil {
+				err = once.record(spanned, w, kept(run.results))
+			}
+		}
 		ended.Store(run)
 		return err
 	})
@@ -256,6 +269,7 @@ func (db *DB) Batch(ctx context.Context, b *Batch, opts ...Option) (*BatchResult
 	if err != nil {
 		return nil, err
 	}
+	once.tell()
 	return &BatchResult{run.results}, nil
 }
 

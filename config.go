@@ -41,6 +41,8 @@ type Config struct {
 	Maintenance LaneConfig
 	// WAL bounds the write-ahead log.
 	WAL WALConfig
+	// Keys says how long idempotency keys are kept (see [Key]).
+	Keys KeysConfig
 	// Extend adds SQL functions, collations and extensions to every connection.
 	Extend Extensions
 
@@ -157,6 +159,7 @@ func DefaultConfig(url string) Config {
 		Maintenance: read(d.Maintenance, sqlite.Maintenance),
 		WAL: WALConfig{CheckpointFrames: d.WAL.CheckpointFrames, Soft: d.WAL.Soft, Hard: d.WAL.Hard, Cap: d.WAL.Cap,
 			SnapshotAge: d.WAL.SnapshotAge},
+		Keys: KeysConfig{Age: 7 * 24 * time.Hour, Entries: 1_000_000},
 	}
 }
 
@@ -213,6 +216,12 @@ func (c *Config) mistakes(l *lane.Config, url error) []string {
 		if p.c.CacheKiB <= 0 || int64(p.c.CacheKiB)<<10 > p.c.Memory/2 {
 			bad = append(bad, p.key+".cache_kib: must be positive and at most half of the lane's memory")
 		}
+	}
+	if c.Keys.Age <= 0 {
+		bad = append(bad, fmt.Sprintf("keys.age: must be positive, got %v", c.Keys.Age))
+	}
+	if c.Keys.Entries <= 0 {
+		bad = append(bad, fmt.Sprintf("keys.entries: must be positive, got %d", c.Keys.Entries))
 	}
 	if c.Writer.Durability > Relaxed {
 		bad = append(bad, "writer.durability: must be Durable or Relaxed")

@@ -32,6 +32,14 @@ type DB struct {
 	applied migrate.Report
 	closed  sync.Once
 	over    atomic.Bool // Shutdown was called
+	clock   clock.Clock
+	chores  chores
+}
+
+// chores are what the engine does beside its lanes.
+type chores struct {
+	stop chan struct{}
+	wg   sync.WaitGroup
 }
 
 // testSeams are what tests of this package may replace.
@@ -65,7 +73,10 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 		return nil, &MigrationError{err}
 	}
 	loc.ReadOnly = loc.ReadOnly || cfg.ReadOnly
-	db := &DB{cfg: cfg, log: cfg.Logger}
+	db := &DB{cfg: cfg, log: cfg.Logger, clock: seams.clock, chores: chores{stop: make(chan struct{})}}
+	if db.clock == nil {
+		db.clock = clock.System()
+	}
 	if db.log == nil {
 		db.log = slog.Default()
 	}
@@ -88,6 +99,10 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	}
 	if db.lanes, err = lane.Open(ctx, db.store, lanes, db.whyReadOnly()); err != nil {
 		return nil, err
+	}
+	if db.whyReadOnly() == nil {
+		tick := db.clock.Tick(purgeEvery)
+		db.chores.wg.Go(func() { db.purgeKeys(tick, db.chores.stop) })
 	}
 	return db, nil
 }
@@ -231,7 +246,9 @@ func (db *DB) Shutdown(ctx context.Context) error {
 	var err error
 	db.over.Store(true)
 	db.closed.Do(func() {
+		close(db.chores.stop)
 		err = db.lanes.Shutdown(ctx)
+		db.chores.wg.Wait()
 		if e := db.store.Close(); err == nil {
 			err = typed(e, "")
 		}

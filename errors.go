@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/ledger"
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/sqlite"
 )
@@ -43,6 +44,8 @@ var (
 	// ErrExpectation says that a statement of a batch touched another number of rows than was expected; *[ExpectError]
 	// says which.
 	ErrExpectation = errors.New("engine: another number of rows than expected")
+	// ErrKeyReused says that the key of a call was used before for another call; *[KeyReusedError] says when.
+	ErrKeyReused = ledger.ErrKeyReused
 	// ErrDecimal says that a [Decimal] cannot hold the result of a calculation or a conversion; *[DecimalError] says why.
 	ErrDecimal = errors.New("engine: decimal")
 	// ErrReentrant says that a call was made with the context of an open Update, which would wait for itself for ever.
@@ -92,6 +95,8 @@ type (
 	NotAppliedError = lane.NotAppliedError
 	// KilledError tells the number and the name of what was ended.
 	KilledError = lane.KilledError
+	// KeyReusedError tells which key was used before for another call, and when.
+	KeyReusedError = ledger.ReusedError
 	// OutcomeError tells what failed during COMMIT.
 	OutcomeError = lane.OutcomeError
 )
@@ -195,6 +200,10 @@ func typed(err error, query string) error {
 	if errors.As(err, &conflict) || errors.As(err, &failed) || errors.As(err, &format) {
 		return &MigrationError{err}
 	}
+	var big *ledger.TooBigError
+	if errors.As(err, &big) {
+		return &tooBigError{big}
+	}
 	var store *sqlite.Error
 	if direct, ok := err.(*sqlite.Error); ok {
 		store = direct
@@ -275,6 +284,13 @@ func (e *argError) Is(target error) bool { return target == ErrArgs }
 func (e *argError) ErrorType() string    { return "args" }
 
 func argErrorf(format string, a ...any) error { return &argError{fmt.Sprintf(format, a...)} }
+
+// tooBigError says that the results of a call with a key cannot be kept.
+type tooBigError struct{ cause error }
+
+func (e *tooBigError) Error() string        { return "engine: " + e.cause.Error() }
+func (e *tooBigError) Is(target error) bool { return target == ErrTooBig }
+func (e *tooBigError) ErrorType() string    { return "too_big" }
 
 // reentrantError names the transaction whose context was used.
 type reentrantError struct{ name, call, instead string }

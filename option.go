@@ -43,6 +43,8 @@ type callOptions struct {
 	name       string
 	replayable bool
 	runOnce    bool
+	key        *keyOption
+	already    *bool
 }
 
 // WithClass says what the call is for.

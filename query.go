@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/ledger"
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/core/trace"
 )
@@ -43,15 +44,29 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 		return Result{}, db.record(ctx, &st, lane.Result{}, err)
 	}
 	var res lane.Result
-	rep, err := db.lanes.Do(ctx, opts.job(db), func(tx *lane.Tx) error {
-		var err error
-		res, err = tx.Exec(ctx, sql, plain)
-		return err
+	once, err := opts.keyed(db, "exec", func() []any { return append([]any{sql}, plain...) })
+	if err != nil {
+		return Result{}, db.record(ctx, &st, lane.Result{}, err)
+	}
+	rep, err := db.lanes.Do(ctx, once.prove(opts.job(db)), func(tx *lane.Tx) error {
+		earlier, done, err := once.look(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if done {
+			res = lane.Result{RowsAffected: earlier[0].RowsAffected, LastInsertID: earlier[0].LastInsertID}
+			return nil
+		}
+		if res, err = tx.Exec(ctx, sql, plain); err != nil || once == nil {
+			return err
+		}
+		return once.record(ctx, tx, []ledger.Step{{RowsAffected: res.RowsAffected, LastInsertID: res.LastInsertID}})
 	})
 	st.QueueWait, st.Group, st.Retries = rep.Queue, rep.Group, max(0, rep.Runs-1)
 	if err != nil {
 		return Result{}, db.record(ctx, &st, lane.Result{}, err) // not res, which the lane may still be writing
 	}
+	once.tell()
 	return Result{res.RowsAffected, res.LastInsertID}, db.record(ctx, &st, res, nil)
 }
 
@@ -70,6 +85,9 @@ func (db *DB) Query(ctx context.Context, sql string, args ...any) (*Rows, error)
 func (db *DB) query(ctx context.Context, rows *Rows, sql string, args []any) error {
 	opts, plain, err := splitArgs(args)
 	if err != nil {
+		return err
+	}
+	if err := opts.keyless("Query"); err != nil {
 		return err
 	}
 	if err := db.admit(ctx, "Query", "tx.Query"); err != nil {
@@ -187,7 +205,7 @@ func (o *callOptions) mistake() error {
 	case o.hold < 0:
 		return argErrorf("HoldFor: %v is negative", o.hold)
 	}
-	return nil
+	return o.keyMistake()
 }
 
 // bound applies the call's own time-out.

@@ -170,6 +170,10 @@ func (db *DB) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	if err := db.admit(ctx, "Update", "the Tx that you have"); err != nil {
 		return err
 	}
+	once, err := o.keyed(db, "update", nil)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := o.bound(ctx)
 	defer cancel()
 	spanned, span := db.rec.StartTx(ctx, o.name, "update")
@@ -180,19 +184,31 @@ func (db *DB) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	defer func() { // on panic and Goexit too
 		tx.report(rep, err)
 	}()
-	rep, err = db.lanes.Update(spanned, o.job(db), func(w *lane.Tx) error {
+	rep, err = db.lanes.Update(spanned, once.prove(o.job(db)), func(w *lane.Tx) error {
 		tx.write, tx.count, tx.onCommit = w, 0, nil
-		tx.over.Store(false)
-		defer tx.over.Store(true)
-		return fn(inner, tx)
+		if _, done, err := once.look(spanned, w); err != nil || done {
+			return err
+		}
+		if err := tx.run(inner, fn); err != nil {
+			return err
+		}
+		return once.record(context.WithoutCancel(spanned), w, nil)
 	})
 	if err = typed(err, ""); err != nil {
 		return err
 	}
+	once.tell()
 	for _, f := range tx.onCommit {
 		f()
 	}
 	return nil
+}
+
+// run runs the closure of an Update.
+func (tx *Tx) run(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	tx.over.Store(false)
+	defer tx.over.Store(true)
+	return fn(ctx, tx)
 }
 
 // errPanicked is the outcome of a closure that did not return.
@@ -219,6 +235,9 @@ func (tx *Tx) report(rep lane.Report, err error) {
 // fn's own error as it is; [ErrOverloaded], [ErrSnapshotExpired], [ErrReentrant], [ErrClosed], the context's error.
 func (db *DB) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...Option) (err error) {
 	o, err := gather(opts)
+	if err == nil {
+		err = o.keyless("View")
+	}
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,17 @@ func table() []setting {
 	out = append(out, readerSettings("analytics", "long reads", func(s *Settings) *engine.LaneConfig { return &s.Engine.Analytics })...)
 	out = append(out, readerSettings("maintenance", "the engine's own reads", func(s *Settings) *engine.LaneConfig { return &s.Engine.Maintenance })...)
 	out = append(out, walSettings()...)
+	out = append(out, keySettings()...)
 	return append(out, serverSettings()...)
+}
+
+func keySettings() []setting {
+	return []setting{
+		{key: "keys.age", field: func(s *Settings) any { return &s.Engine.Keys.Age },
+			doc: "How long at least the key of an idempotent call is kept."},
+		{key: "keys.entries", field: func(s *Settings) any { return &s.Engine.Keys.Entries },
+			doc: "How many such keys are kept at most; beyond, the oldest go whatever their age."},
+	}
 }
 
 func writerSettings() []setting {
