@@ -39,6 +39,12 @@ func (s *shift) ready() error {
 		s.drop()
 		return err
 	}
+	if s.w.store.LogInDoubt() {
+		if _, err := s.conn.Settle(sqlite.LogMark{}, true); err != nil {
+			s.drop()
+			return err
+		}
+	}
 	if err := s.audit(); err != nil {
 		s.drop()
 		return err

@@ -58,7 +58,7 @@ type Op struct {
 	Kind   OpKind
 	File   FileKind
 	Path   string // "" for an anonymous temporary file
-	Handle uint64 // the open file: the same number in all its calls, never used again; 0 where no file is open
+	Handle uint64 // the open file: the same number in all its calls, never used again by its Store; 0 where there is none: go by the Path
 	Offset int64  // of a read or a write; of a truncate or a grow the new size
 	Len    int    // of a read or a write, in bytes
 	Data   []byte // of a write; valid during the call only

@@ -134,6 +134,7 @@ func (f *file) Truncate(size int64) error {
 func (f *file) Sync(flags vfs.SyncFlag) error {
 	op := Op{Kind: OpSync, File: f.kind, Path: f.path, Handle: f.handle, Dir: f.syncDir}
 	if err := f.vfs.before(op); err != nil {
+		f.doubt()
 		return f.vfs.fail(err, sqlite3.IOERR_FSYNC)
 	}
 	err := f.base.Sync(flags)
@@ -147,9 +148,16 @@ func (f *file) Sync(flags vfs.SyncFlag) error {
 		f.vfs.io.dbSyncs.Add(1)
 	}
 	if err != nil {
+		f.doubt()
 		return f.vfs.fail(err, sqlite3.IOERR_FSYNC)
 	}
 	return nil
+}
+
+func (f *file) doubt() {
+	if f.kind == FileWAL && f.vfs.track != nil {
+		f.vfs.track.doubt.Store(true)
+	}
 }
 
 func (f *file) Size() (int64, error) {

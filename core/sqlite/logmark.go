@@ -119,6 +119,10 @@ func (c *Conn) Settle(m LogMark, refresh bool) (LogVerdict, error) {
 	return LogLacks, nil
 }
 
+// LogInDoubt reports whether a sync of the log has failed, on whatever connection, and Settle has not made it good since. Nothing that is
+// added to such a log is safe: what the kernel dropped lies before it.
+func (s *Store) LogInDoubt() bool { return s.track != nil && s.track.doubt.Load() }
+
 // undecided is a verdict that waits for the place of the seal.
 const undecided LogVerdict = 255
 
@@ -128,7 +132,14 @@ func (c *Conn) seal(m LogMark, frames int, refresh bool) (v LogVerdict, place in
 	if err != nil {
 		return v, 0, err
 	}
-	if refresh {
+	if refresh || c.store.LogInDoubt() {
+		doubt := &c.store.track.doubt
+		doubt.Store(false) // a sync that fails from here on says so itself
+		defer func() {
+			if err != nil {
+				doubt.Store(true)
+			}
+		}()
 		if err := c.refreshLog(frames); err != nil {
 			return v, 0, err
 		}
@@ -229,7 +240,7 @@ func (c *Conn) refreshLog(n int) error {
 	}
 	sum := newLogSum(buf)
 	size := int(binary.BigEndian.Uint32(buf[8:]))
-	if _, err := f.WriteAt(buf, 0); err != nil {
+	if err := c.rewrite(f, buf, 0); err != nil {
 		return c.logError(err)
 	}
 	frame := make([]byte, frameHeader+size)
@@ -241,11 +252,25 @@ func (c *Conn) refreshLog(n int) error {
 		if !sum.next(frame) {
 			return bad(i+1, nil)
 		}
-		if _, err := f.WriteAt(frame, at); err != nil {
+		if err := c.rewrite(f, frame, at); err != nil {
 			return c.logError(err)
 		}
 	}
 	return nil
+}
+
+// rewrite writes to the log beside SQLite, and lets a test see it.
+func (c *Conn) rewrite(f *os.File, p []byte, off int64) error {
+	op := Op{Kind: OpWrite, File: FileWAL, Path: c.store.path + "-wal", Offset: off, Len: len(p), Data: p}
+	if c.vfs.faults != nil {
+		if err := c.vfs.faults.Before(op); err != nil {
+			return err
+		}
+	}
+	n, err := f.WriteAt(p, off)
+	op.Data = p[:n]
+	c.vfs.after(op, err)
+	return err
 }
 
 func (c *Conn) logError(err error) error {

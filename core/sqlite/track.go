@@ -14,6 +14,7 @@ type fileTracker struct {
 	path   string // of the database
 	mapped bool   // connections will use a -shm file
 	wal    atomic.Int64
+	doubt  atomic.Bool // a sync of the log failed, and what it was for has not been written again since
 
 	mu  sync.Mutex
 	db  identity

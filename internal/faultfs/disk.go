@@ -10,7 +10,8 @@ import (
 // safe for concurrent use.
 //
 // What was synced stays. Of what was written since, a power cut leaves all, nothing, or any part in any order, torn at sectors. The names
-// of a folder are as the disk's journal has them: an ordered prefix of the changes since the folder was synced.
+// of a folder are as the disk's journal has them: an ordered prefix of the changes since the folder was synced. After a sync that failed,
+// what it was for is lost for good, though it can still be read until the power cut.
 type Disk struct {
 	files []*content
 	names map[string]int // durable
@@ -50,10 +51,15 @@ func (d *Disk) Apply(e Event) {
 		}
 	case Synced:
 		f := d.files[e.File]
-		f.durable, f.dirty = append(f.durable[:0], f.now...), nil
+		for _, w := range f.dirty {
+			f.durable = change(f.durable, w)
+		}
+		f.dirty = nil
 		if e.Dir {
 			d.syncNames()
 		}
+	case SyncFailed:
+		d.files[e.File].dirty = nil // still to be read, never to be durable
 	case Written, Truncated, Grown:
 		f := d.files[e.File]
 		f.now = change(f.now, e)

@@ -114,3 +114,14 @@ func TestDiskLosesParts(t *testing.T) {
 		}
 	}
 }
+
+// TestDiskAfterFailedSync: what a failed sync was for is gone, and a later sync that succeeds does not bring it back.
+func TestDiskAfterFailedSync(t *testing.T) {
+	t.Parallel()
+	d := disk(create(0, "wal"), write(0, 0, "aaaa"), syncs(0, true), write(0, 0, "bb"), faultfs.Event{Kind: faultfs.SyncFailed}, write(0, 2, "cc"), syncs(0, false))
+	wantImage(t, d.Image(faultfs.LoseNothing, nil), map[string]string{"wal": "bbcc"})
+	wantImage(t, d.Image(faultfs.LoseAll, nil), map[string]string{"wal": "aacc"})
+	d.Apply(write(0, 0, "bb"))
+	d.Apply(syncs(0, false))
+	wantImage(t, d.Image(faultfs.LoseAll, nil), map[string]string{"wal": "bbcc"})
+}

@@ -18,6 +18,7 @@ const (
 	Truncated
 	Grown
 	Synced
+	SyncFailed // the kernel may have dropped what was written since the last sync, and will not say so again
 	Deleted
 	Marked // nothing changed: the program under test was told something
 )
@@ -58,7 +59,11 @@ func (r *Recorder) Before(op sqlite.Op) error {
 	if r.Plan == nil {
 		return nil
 	}
-	return r.Plan.Before(op)
+	err := r.Plan.Before(op)
+	if err != nil && op.Kind == sqlite.OpSync {
+		r.After(op, err)
+	}
+	return err
 }
 
 // After implements sqlite.Journal.
@@ -81,6 +86,9 @@ func (r *Recorder) After(op sqlite.Op, err error) {
 		return
 	}
 	file, ok := r.open[op.Handle]
+	if op.Handle == 0 {
+		file, ok = r.names[name]
+	}
 	if !ok {
 		return
 	}
@@ -91,7 +99,9 @@ func (r *Recorder) After(op sqlite.Op, err error) {
 		r.add(Event{Kind: Truncated, File: file, Offset: op.Offset})
 	case op.Kind == sqlite.OpGrow && err == nil:
 		r.add(Event{Kind: Grown, File: file, Offset: op.Offset})
-	case op.Kind == sqlite.OpSync && err == nil:
+	case op.Kind == sqlite.OpSync && err != nil:
+		r.add(Event{Kind: SyncFailed, File: file})
+	case op.Kind == sqlite.OpSync:
 		r.add(Event{Kind: Synced, File: file, Dir: op.Dir})
 	}
 }

@@ -3,6 +3,7 @@ package suite
 
 import (
 	"github.com/tidegate/engine/internal/torture"
+	"github.com/tidegate/engine/internal/torture/iofault"
 	"github.com/tidegate/engine/internal/torture/powercut"
 )
 
@@ -10,6 +11,7 @@ import (
 func Scenarios() []torture.Scenario {
 	return []torture.Scenario{
 		powercut.Scenario(),
+		iofault.Scenario(),
 		torture.Tests("kill", "P2", "SIGKILL of the shipped program under load; the books are exact afterwards", "./cmd/engine", "Kill"),
 		torture.Tests("stuck-writer", "P6", "a writer stuck in a Go function is replaced and wakes in mid-statement", "./core/lane", "Stuck|Poisoned"),
 		torture.Tests("wal-bound", "P8", "a pinned reader and back-to-back analytics; the log stays within its cap", "./core/lane", "PinnedReader|BackToBack"),

@@ -1,0 +1,89 @@
+package iofault
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/torture"
+)
+
+func env(t *testing.T) *torture.Env {
+	return &torture.Env{Seed: 1, Dir: t.TempDir(), Log: t.Logf}
+}
+
+// TestLifeWithoutFaults: everything is acknowledged, and every kind of call that the list of failures names is made.
+func TestLifeWithoutFaults(t *testing.T) {
+	t.Parallel()
+	l, err := oneLife(t.Context(), env(t), 1, fault{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l.acked) != 15 || len(l.refused)+len(l.unknown)+l.typed != 0 {
+		t.Errorf("acknowledged %v, refused %v, unknown %v, %d errors", l.acked, l.refused, l.unknown, l.typed)
+	}
+	for kind := range failures() {
+		if l.calls[kind] == 0 {
+			t.Errorf("no %s in a life", kind)
+		}
+	}
+	seen := map[fault]bool{}
+	for _, f := range cases(l.calls) {
+		if seen[f] {
+			t.Errorf("twice: %v", f)
+		}
+		seen[f] = true
+	}
+	for _, want := range []fault{{kind: sqlite.OpSync, nth: l.calls[sqlite.OpSync], sticky: true, errno: syscall.EDQUOT}, {kind: sqlite.OpWrite, nth: 1, errno: syscall.ENOSPC, short: 512}} {
+		if !seen[want] {
+			t.Errorf("not among the cases: %v", want)
+		}
+	}
+}
+
+// TestFailedSyncThenPowerCut fails syncs of the log and takes the power away afterwards. A kernel drops what it could not write and
+// calls it clean, so the log must be written again before anything that follows is acknowledged.
+func TestFailedSyncThenPowerCut(t *testing.T) {
+	t.Parallel()
+	e := env(t)
+	cuts := 0
+	for i, f := range []fault{{nth: 12, errno: syscall.ENOSPC}, {nth: 24, errno: syscall.EDQUOT}, {nth: 12, sticky: true, errno: syscall.EIO}, {nth: 18, sticky: true, errno: syscall.ENOSPC}} {
+		f.kind = sqlite.OpSync
+		l, err := oneLife(t.Context(), e, i, f)
+		if err != nil {
+			t.Errorf("%v: %v", f, err)
+		}
+		if !l.struck {
+			t.Errorf("%v did not strike", f)
+		}
+		cuts += l.cuts
+	}
+	if cuts < 80 {
+		t.Errorf("only %d power cuts", cuts)
+	}
+}
+
+// TestCompare: each broken promise is seen.
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	sound := books{Sum: 3000, Moves: []int{1, 2}}
+	for _, c := range []struct {
+		what string
+		b    books
+		want int
+	}{
+		{"sound", sound, 0},
+		{"part of a move", books{Sum: 2999, Moves: sound.Moves}, 1},
+		{"an account off", books{Sum: 3000, Off: 1, Moves: sound.Moves}, 1},
+		{"an acknowledged one is gone", books{Sum: 3000, Moves: []int{2}}, 1},
+		{"a refused one is there", books{Sum: 3000, Moves: []int{1, 2, 3}}, 1},
+		{"one in doubt is there", books{Sum: 3000, Moves: []int{1, 2, 4}}, 0},
+	} {
+		l := &life{acked: []int{1, 2}, refused: []int{3}, unknown: []int{4}}
+		l.compare("then", c.b, slices.Clone(l.acked))
+		if len(l.problems) != c.want {
+			t.Errorf("%s: %v", c.what, l.problems)
+		}
+	}
+}
