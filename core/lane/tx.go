@@ -169,9 +169,11 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 	defer stmt.Release()
 	class := stmt.Class()
 	if class.ReadOnly {
-		t.conn.SetContext(ctx) // an interrupted read undoes nothing; an interrupted write would undo the whole group
-		defer t.conn.SetContext(nil)
+		t.conn.SetContext(ctx) // an interrupted read undoes nothing
+	} else {
+		t.conn.SetPatience(ctx) // an interrupted write undoes the whole group, so only one that does not end
 	}
+	defer t.conn.SetContext(nil)
 	var res Result
 	var from trail
 	if t.journal.on && !t.alone {

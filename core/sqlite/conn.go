@@ -336,7 +336,8 @@ func (c *Conn) SetContext(ctx context.Context) (old context.Context) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	c.ctx.parent = ctx
+	c.ctx.parent, c.ctx.patient = ctx, false
+	c.ctx.overdue.Store(false)
 	return old
 }
 

@@ -19,14 +19,16 @@ const fenceWait = 100 * time.Millisecond
 // connContext is the context that the driver polls: in every Step, Prepare and Exec, every thousand steps of a running statement,
 // and while it waits for a lock. It is also where a running statement meets its fence.
 type connContext struct {
-	gate   *gate
-	parent context.Context
-	kick   atomic.Pointer[kick]
-	masked atomic.Int32  // > 0: transaction control is running, which nothing interrupts
-	beat   atomic.Uint64 // polls so far
-	memory arena         // what the watchdog takes away
-	faults bool          // what debug.SetPanicOnFault was before enter
-	seen   seen
+	gate    *gate
+	parent  context.Context
+	kick    atomic.Pointer[kick]
+	masked  atomic.Int32  // > 0: transaction control is running, which nothing interrupts
+	beat    atomic.Uint64 // polls so far
+	memory  arena         // what the watchdog takes away
+	faults  bool          // what debug.SetPanicOnFault was before enter
+	seen    seen
+	patient bool        // see SetPatience
+	overdue atomic.Bool // the watchdog's: patience has ended
 }
 
 type kick struct{ cause error }

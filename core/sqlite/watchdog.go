@@ -54,7 +54,8 @@ func (s *Store) watch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.live {
-		if c.silent() && c.overdue() {
+		silent := c.silent()
+		if c.overdue(silent) {
 			s.dog.taken.Add(1)
 		}
 	}
@@ -70,26 +71,43 @@ func (c *Conn) silent() bool {
 		return false
 	}
 	c.ctx.seen.quiet++
-	return c.ctx.seen.quiet >= 2
+	return c.ctx.seen.quiet >= looks
 }
 
-// overdue takes the connection's memory away when the call it is in was cancelled. While the gate is held the connection's goroutine can
-// neither leave SQLite nor begin a file call, so that what is looked at stays true.
-func (c *Conn) overdue() bool {
+// overdue looks whether the call was cancelled that the connection is in, ends the patience with it, and takes its memory away where it
+// has not polled. While the gate is held the connection's goroutine can neither leave SQLite nor begin a file call, so that what is
+// looked at stays true.
+func (c *Conn) overdue(silent bool) bool {
 	if !c.gate.hold() {
+		c.ctx.seen.over = 0
 		return false
 	}
 	defer c.gate.letGo()
-	if c.gate.filing.Load() || c.ctx.masked.Load() > 0 || c.ctx.ended() == nil {
+	if c.ctx.masked.Load() > 0 {
+		return false
+	}
+	if c.ctx.patient && c.ctx.parent.Err() != nil {
+		if c.ctx.seen.over++; c.ctx.seen.over == looks {
+			c.ctx.overdue.Store(true)
+			return false // it may poll yet
+		}
+	} else {
+		c.ctx.seen.over = 0
+	}
+	if !silent || c.gate.filing.Load() || c.ctx.ended() == nil {
 		return false
 	}
 	return c.ctx.memory.protect()
 }
 
+// looks is how often the watchdog has to see the same before it believes it.
+const looks = 2
+
 // seen is what the watchdog remembers of a connection between two looks.
 type seen struct {
 	beat  uint64
-	quiet int
+	quiet int // looks without a poll
+	over  int // looks at a patient call after its time
 }
 
 // hold keeps the connection's goroutine from leaving SQLite, from entering a Go function and from beginning a file call, until letGo.
@@ -169,5 +187,15 @@ func (c *connContext) ended() error {
 	if c.kick.Load() != nil {
 		return context.Canceled
 	}
+	if c.patient && !c.overdue.Load() {
+		return nil
+	}
 	return c.parent.Err()
+}
+
+// SetPatience is SetContext for a statement whose interruption costs others something, because it undoes all that the transaction has
+// done: it is interrupted only when ctx has been over for two looks of the watchdog, so not when it is about to end by itself.
+func (c *Conn) SetPatience(ctx context.Context) {
+	c.SetContext(ctx)
+	c.ctx.patient = true
 }

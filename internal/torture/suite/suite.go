@@ -9,12 +9,12 @@ import (
 
 // Scenarios returns all of them, in the order in which they run.
 func Scenarios() []torture.Scenario {
-	return []torture.Scenario{
+	return append([]torture.Scenario{
 		powercut.Scenario(),
 		iofault.Scenario(),
 		torture.Tests("kill", "P2", "SIGKILL of the shipped program under load; the books are exact afterwards", "./cmd/engine", "Kill"),
 		torture.Tests("stuck-writer", "P6", "a writer stuck in a Go function is replaced and wakes in mid-statement", "./core/lane", "Stuck|Poisoned"),
 		torture.Tests("wal-bound", "P8", "a pinned reader and back-to-back analytics; the log stays within its cap", "./core/lane", "PinnedReader|BackToBack"),
 		torture.Tests("moved-file", "P7", "database, -wal or -shm renamed, replaced or unlinked", "./core/lane", "MovedFile"),
-	}
+	}, hostile()...)
 }
