@@ -162,7 +162,7 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
-	stmt, err := t.prepare(sql, args)
+	stmt, err := t.prepare(ctx, sql, args)
 	if err != nil {
 		return Result{}, err
 	}
@@ -211,10 +211,10 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 }
 
 // prepare compiles and binds; a statement that can end the whole transaction is first given a group of its own.
-func (t *Tx) prepare(sql string, args []any) (*sqlite.Stmt, error) {
-	stmt, err := t.conn.Prepare(sql)
+func (t *Tx) prepare(ctx context.Context, sql string, args []any) (*sqlite.Stmt, error) {
+	stmt, err := t.compile(ctx, sql)
 	if err != nil {
-		return nil, t.failed(nil, nil, err)
+		return nil, t.failed(ctx, nil, err)
 	}
 	t.current.Store(stmt)
 	if stmt.Class().UsesConnState && t.job.run != nil {
@@ -227,7 +227,7 @@ func (t *Tx) prepare(sql string, args []any) (*sqlite.Stmt, error) {
 			t.dead = err
 			return nil, err
 		}
-		if stmt, err = t.conn.Prepare(sql); err != nil {
+		if stmt, err = t.compile(ctx, sql); err != nil {
 			return nil, t.failed(nil, nil, err)
 		}
 	}
@@ -236,6 +236,13 @@ func (t *Tx) prepare(sql string, args []any) (*sqlite.Stmt, error) {
 		return nil, t.failed(nil, nil, err)
 	}
 	return stmt, nil
+}
+
+// compile ends with ctx: what is not yet running undoes nothing, and a text of megabytes compiles for minutes.
+func (t *Tx) compile(ctx context.Context, sql string) (*sqlite.Stmt, error) {
+	t.conn.SetContext(ctx)
+	defer t.conn.SetContext(nil)
+	return t.conn.Prepare(sql)
 }
 
 // connState refuses functions whose answer depends on what others did on the same connection.
@@ -321,7 +328,7 @@ func (t *Tx) open(ctx context.Context, sql string, args []any) (*Cursor, error) 
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	stmt, err := t.prepare(sql, args)
+	stmt, err := t.prepare(ctx, sql, args)
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,8 @@ func text() []string {
 // settings try to change what is shared, or to reach what is outside.
 func settings() []string {
 	all := []string{
-		"ATTACH '/etc/passwd' AS p", "ATTACH ':memory:' AS m", "ATTACH 'file:/dev/zero?mode=ro' AS z", "DETACH main", "SELECT load_extension('/lib/x86_64-linux-gnu/libc.so.6')", "SELECT load_extension('a', 'b')", "SELECT fts3_tokenizer('x', x'4141414141414141')",
-		"SELECT readfile('/etc/passwd')", "SELECT writefile('/tmp/hostile', 'x')", "SELECT edit('x')", "VACUUM", "VACUUM INTO '/tmp/hostile.db'", "VACUUM INTO zeroblob(100)", "BEGIN", "COMMIT", "ROLLBACK", "END", "SAVEPOINT a", "RELEASE a", "ROLLBACK TO a", "SAVEPOINT _tg_job",
+		"ATTACH '/etc/passwd' AS p", "ATTACH ':memory:' AS m", "ATTACH 'file:/dev/zero?mode=ro' AS z", "DETACH main", "SELECT load_extension('libc.so.6')", "SELECT load_extension('a', 'b')", "SELECT fts3_tokenizer('x', x'4141414141414141')",
+		"SELECT readfile('/etc/passwd')", "SELECT writefile('hostile.txt', 'x')", "SELECT edit('x')", "VACUUM", "VACUUM INTO 'hostile.db'", "VACUUM INTO zeroblob(100)", "BEGIN", "COMMIT", "ROLLBACK", "END", "SAVEPOINT a", "RELEASE a", "ROLLBACK TO a", "SAVEPOINT _tg_job",
 		"RELEASE _tg_job", "BEGIN EXCLUSIVE", "SELECT * FROM pragma_journal_mode('delete')", "SELECT * FROM pragma_wal_checkpoint", "SELECT * FROM sqlite_dbpage", "UPDATE sqlite_dbpage SET data = zeroblob(4096)", "SELECT * FROM sqlite_stmt", "SELECT * FROM dbstat",
 		"DELETE FROM sqlite_schema", "UPDATE sqlite_schema SET sql = 'x'", "INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 99999, 'CREATE TABLE x (a)')", "DROP TABLE sqlite_schema", "CREATE TABLE sqlite_x (a)", "ALTER TABLE sqlite_schema RENAME TO x", "DELETE FROM sqlite_stat1",
 		"SELECT sqlite_rename_table('main','table','x','CREATE TABLE x(a)','x','y',0)", "SELECT sqlite_rename_column('a','b','c','d','e',0,'f',0,0)", "SELECT sqlite_drop_column(0,'CREATE TABLE x(a)',-1)", "CREATE TEMP TABLE x (a)", "CREATE TABLE temp.x (a)", "CREATE TEMP TRIGGER x AFTER INSERT ON victim BEGIN SELECT 1; END",
