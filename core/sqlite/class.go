@@ -26,17 +26,22 @@ func (s *Stmt) Class() *Class {
 	if s.class != nil && s.gen == gen {
 		return s.class
 	}
+	s.relearn(gen)
+	if s.class == nil {
+		// The connection is lost, and every step of the statement will say so: it changes nothing.
+		return &Class{ReadOnly: true}
+	}
+	return s.class
+}
+
+func (s *Stmt) relearn(gen uint64) {
 	c := s.conn
 	var err error
 	if c.enter("class") != nil {
-		if s.class == nil {
-			return &Class{}
-		}
-		return s.class
+		return
 	}
 	defer c.leave("class", &err)
 	s.class, s.gen = s.learn(), gen
-	return s.class
 }
 
 func (s *Stmt) learn() *Class {
