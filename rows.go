@@ -20,7 +20,8 @@ type Rows struct {
 	has     bool
 	done    bool
 	err     error
-	columns []string    // of closed rows
+	columns []string // of closed rows
+	text    textChunk
 	plan    *structPlan // how the columns fill the struct that was scanned last
 }
 

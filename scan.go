@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tidegate/engine/core/sqlite"
 )
@@ -36,11 +37,51 @@ func (r *Rows) Scan(dest ...any) error {
 		return argErrorf("Scan: the row has %d columns (%s), %d destinations were given", len(row), strings.Join(r.Columns(), ", "), len(dest))
 	}
 	for i := range dest {
-		if why := assign(dest[i], &row[i]); why != "" {
+		v := &row[i]
+		switch d := dest[i].(type) { // what most rows are made of, ahead of the general way
+		case *int64:
+			if v.Type == sqlite.Integer && d != nil {
+				*d = v.Int
+				continue
+			}
+		case *string:
+			if v.Type == sqlite.Text && d != nil {
+				*d = r.text.keep(v.Bytes)
+				continue
+			}
+		}
+		if why := assign(dest[i], v); why != "" {
 			return argErrorf("Scan: column %d (%s): %s", i+1, r.Columns()[i], why)
 		}
 	}
 	return nil
+}
+
+// textChunk hands out short strings from a common piece of memory: one allocation for some thirty of them. Who keeps one of them
+// keeps the piece, which is why it is small.
+type textChunk struct {
+	free    []byte
+	strings int // handed out
+}
+
+const (
+	chunkBytes = 512
+	// chunkAfter is how many strings come alone: a query for one row is not to allocate for thirty.
+	chunkAfter  = 8
+	chunkString = 32 // bytes; longer ones come alone
+)
+
+func (c *textChunk) keep(p []byte) string {
+	if c.strings++; c.strings <= chunkAfter || len(p) > chunkString || len(p) == 0 {
+		return string(p)
+	}
+	if len(p) > len(c.free) {
+		c.free = make([]byte, chunkBytes)
+	}
+	n := copy(c.free, p)
+	s := unsafe.String(unsafe.SliceData(c.free), n) // nobody writes there again
+	c.free = c.free[n:]
+	return s
 }
 
 func isScanner(d any) bool { _, ok := d.(sql.Scanner); return ok }

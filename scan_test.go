@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -208,4 +209,51 @@ func TestScanStruct(t *testing.T) {
 	err = db.QueryRow(t.Context(), "SELECT 1 AS order_id, 2 AS order_id").Scan(&order{})
 	wantOnly(t, err, engine.ErrArgs)
 	wantText(t, err, "order_id", "AS")
+}
+
+// TestScanKeepsText: strings that were scanned from earlier rows stay what they were while later rows come in, whatever their length.
+func TestScanKeepsText(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	rows, err := db.Query(t.Context(), "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < 2999) SELECT i, printf('%.*c%d', i % 41, 'x', i), CASE i % 4 WHEN 0 THEN i WHEN 1 THEN 'a' || i WHEN 2 THEN NULL ELSE i + 0.5 END FROM n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type row struct {
+		text  string
+		mixed any
+	}
+	var got []row
+	for r, err := range rows.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var i int64
+		var one row
+		if err := r.Scan(&i, &one.text, &one.mixed); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, one)
+	}
+	if len(got) != 3000 {
+		t.Fatalf("%d rows", len(got))
+	}
+	for i, r := range got {
+		pad := max(1, i%41) // printf writes the character at least once
+		if want := strings.Repeat("x", pad) + strconv.Itoa(i); r.text != want {
+			t.Fatalf("row %d is %q, want %q", i, r.text, want)
+		}
+		var want any
+		switch i % 4 {
+		case 0:
+			want = int64(i)
+		case 1:
+			want = "a" + strconv.Itoa(i)
+		case 3:
+			want = float64(i) + 0.5
+		}
+		if r.mixed != want {
+			t.Fatalf("row %d holds %v (%T), want %v", i, r.mixed, r.mixed, want)
+		}
+	}
 }

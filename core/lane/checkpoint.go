@@ -25,6 +25,7 @@ func (s *shift) checkpoint() {
 	if frames-tried < s.w.wal.CheckpointFrames {
 		return
 	}
+	s.w.lanes.readers.letGo()
 	mode := sqlite.Passive
 	if s.w.store.WALBytes() >= s.w.wal.Hard {
 		mode = sqlite.Restart
@@ -58,6 +59,7 @@ func (s *shift) truncate() {
 	if s.broken() || s.w.isFrozen() != nil || s.w.store.WALBytes() == 0 || s.w.store.Location().Memory {
 		return
 	}
+	s.w.lanes.readers.letGo()
 	if _, _, _, err := s.conn.Checkpoint(sqlite.Truncate); err != nil {
 		s.w.checkpointFailed(err)
 		if s.broken() || fatal(sqlite.ClassOf(err)) {

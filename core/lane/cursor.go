@@ -31,7 +31,7 @@ type Cursor struct {
 const (
 	firstBlock = 1
 	nextBlock  = 16
-	mostBlock  = 64
+	mostBlock  = 256
 )
 
 // Columns are the names of the result's columns.

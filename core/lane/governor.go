@@ -117,6 +117,7 @@ func (l *Lanes) housekeep(tick *clock.Ticker, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 			now := l.clock.tick() // not the tick's own time, which a slow receiver gets late
+			l.readers.letGo()
 			l.govern(now)
 			for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
 				p.reap(now)

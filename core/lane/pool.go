@@ -239,6 +239,16 @@ func (p *pool) reap(now time.Time) {
 	}
 }
 
+// letGo ends the snapshots that idle connections keep for the next read: they would keep the WAL from being reset.
+func (p *pool) letGo() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.idle {
+		// What fails here fails again for the connection's next user, who gives it back as unsound.
+		_ = p.idle[i].conn.LetGo()
+	}
+}
+
 // retire makes every connection of today stale: the idle ones go now, the others when they come back.
 func (p *pool) retire() {
 	p.mu.Lock()

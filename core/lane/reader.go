@@ -218,8 +218,10 @@ func (r *Reader) start(ctx context.Context, sql string, args []any, c *Cursor) (
 	case class.UsesConnState:
 		err = connState()
 	case r.snapshot && !r.begun:
-		err = r.conn.Exec("BEGIN")
+		err = r.conn.BeginRead()
 		r.begun = err == nil
+	case c != &r.solo:
+		err = r.conn.LetGo()
 	}
 	if err != nil {
 		stmt.Release()
@@ -233,7 +235,12 @@ func (r *Reader) start(ctx context.Context, sql string, args []any, c *Cursor) (
 	}
 	*c = Cursor{rd: r, stmt: stmt, columns: class.Columns, at: -1, want: nextBlock}
 	c.block, r.spare = r.spare, sqlite.Block{}
-	if c.more, err = stmt.Begin(args, &c.block, firstBlock); err != nil {
+	if c == &r.solo {
+		c.more, err = stmt.BeginLone(args, &c.block, firstBlock)
+	} else {
+		c.more, err = stmt.Begin(args, &c.block, firstBlock)
+	}
+	if err != nil {
 		stmt.Release()
 		return nil, r.failed(ctx, err)
 	}
@@ -331,6 +338,9 @@ func (r *Reader) end(open bool) {
 	}
 	if open {
 		r.conn.ReleaseStatements()
+		if r.conn.LetGo() != nil {
+			r.sound = false
+		}
 	}
 	if r.begun || r.control && !r.conn.Autocommit() {
 		if err := r.conn.Exec("ROLLBACK"); err != nil {

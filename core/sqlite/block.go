@@ -1,6 +1,10 @@
 package sqlite
 
-import "github.com/ncruces/go-sqlite3"
+import (
+	"slices"
+
+	"github.com/ncruces/go-sqlite3"
+)
 
 // Block is a run of rows, copied out of the connection in one visit. Its arrays are used again by the next Fetch.
 type Block struct {
@@ -12,6 +16,9 @@ type Block struct {
 
 // blockBytes is the size of text and blobs at which a Fetch takes no further row.
 const blockBytes = 64 << 10
+
+// blockCells is the number of values at which a Fetch takes no further row: a row of many columns fills a block sooner.
+const blockCells = 1 << 10
 
 // Len is the number of rows.
 func (b *Block) Len() int { return b.rows }
@@ -75,7 +82,7 @@ func (s *Stmt) fetch(b *Block, limit int) (more bool, err error) {
 	c := s.conn
 	first := s.state == stmtReset
 	s.state = stmtOpen
-	for b.rows < limit && len(b.buf) < blockBytes {
+	for b.rows < limit && len(b.buf) < blockBytes && len(b.values) < blockCells {
 		if !s.raw.Step() {
 			err = c.wrap("step", s.raw.Err())
 			if s.seen&seenDDL != 0 {
@@ -101,19 +108,31 @@ func (s *Stmt) fetch(b *Block, limit int) (more bool, err error) {
 // take copies the current row.
 func (b *Block) take(raw *sqlite3.Stmt, cols int) {
 	b.cols = cols
-	for i := range cols {
-		v := Value{}
-		switch raw.ColumnType(i) {
+	start := len(b.values)
+	b.values = slices.Grow(b.values, cols)[:start+cols]
+	row := b.values[start:]
+	for i := range row {
+		// One look at the column for its type and its value: the library is built for one thread, where they are safe to read.
+		v, to := raw.ColumnValue(i), &row[i]
+		switch v.Type() {
 		case sqlite3.INTEGER:
-			v.Type, v.Int = Integer, raw.ColumnInt64(i)
+			if to.Bytes != nil { // of a row before; a store of a pointer costs more than a look
+				to.Bytes = nil
+			}
+			to.Type, to.Int = Integer, v.Int64()
 		case sqlite3.FLOAT:
-			v.Type, v.Float = Float, raw.ColumnFloat(i)
+			*to = Value{Type: Float, Float: v.Float()}
 		case sqlite3.TEXT:
-			v.Type, v.Bytes = Text, b.keep(raw.ColumnRawText(i))
+			text := v.RawText()
+			if len(text) == 0 {
+				text = raw.ColumnRawText(i) // tells when there was no memory for it
+			}
+			to.Type, to.Bytes = Text, b.keep(text)
 		case sqlite3.BLOB:
-			v.Type, v.Bytes = Blob, b.keep(raw.ColumnRawBlob(i))
+			*to = Value{Type: Blob, Bytes: b.keep(v.RawBlob())}
+		default:
+			*to = Value{}
 		}
-		b.values = append(b.values, v)
 	}
 	b.rows++
 }

@@ -50,6 +50,7 @@ type Conn struct {
 	ctx     *connContext
 	stmts   stmtCache
 	control [controls]*sqlite3.Stmt
+	linger  linger
 	guard   guardState
 	sync    int8 // what PRAGMA synchronous is: 1 normal, 2 full, 0 unknown
 

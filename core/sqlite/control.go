@@ -10,14 +10,13 @@ type Control uint8
 const (
 	Mark    Control = iota // SAVEPOINT
 	Release                // RELEASE: keep what was done since Mark
+	beginRead
+	endRead
 	controls
 )
 
 func (k Control) sql() string {
-	if k == Mark {
-		return "SAVEPOINT _tg_job"
-	}
-	return "RELEASE _tg_job"
+	return [...]string{Mark: "SAVEPOINT _tg_job", Release: "RELEASE _tg_job", beginRead: "BEGIN", endRead: "COMMIT"}[k]
 }
 
 // Control runs a control statement. Like Exec it passes the guard and is not interrupted.
@@ -26,6 +25,11 @@ func (c *Conn) Control(k Control) (err error) {
 		return err
 	}
 	defer c.leave("control", &err)
+	return c.runControl(k)
+}
+
+// runControl is Control from inside.
+func (c *Conn) runControl(k Control) (err error) {
 	c.guard.bypass++
 	defer func() { c.guard.bypass-- }()
 	c.ctx.masked.Add(1)

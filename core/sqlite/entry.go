@@ -279,5 +279,9 @@ func (c *Conn) shut(broken bool) (closed bool, err error) {
 	if e := c.raw.Close(); e != nil {
 		return false, c.wrap("close", e)
 	}
+	if c.linger.index != nil {
+		c.linger.index.close()
+		c.linger.index = nil
+	}
 	return true, err
 }

@@ -45,6 +45,7 @@ type connVFS struct {
 	io      *ioCounters
 	faults  Faults
 	handles *atomic.Uint64 // of the Store: numbers its open files
+	main    *file          // the database's; nil until it is open
 	last    error          // the system error of the last failed call; read by the connection's goroutine only
 	fsync   error          // the first failed sync; sticky
 	commit  LogMark
@@ -135,6 +136,9 @@ func (v *connVFS) wrap(f vfs.File, out vfs.OpenFlag, err error, path string, fla
 	if v.track != nil {
 		w.shm = vfsutil.WrapSharedMemory(f)
 		v.track.opened(w)
+	}
+	if w.kind == FileDB && v.main == nil {
+		v.main = w
 	}
 	v.gate.check()
 	return w, out, nil
