@@ -50,15 +50,20 @@ type Conn struct {
 	ctx     *connContext
 	stmts   stmtCache
 	control [controls]*sqlite3.Stmt
-	linger  linger
 	guard   guardState
-	sync    int8 // what PRAGMA synchronous is: 1 normal, 2 full, 0 unknown
+	logState
 
-	frames  int   // in the WAL after the last commit
 	pending uint8 // pendingDDL, pendingMark
 	fnPanic error // what a registered function panicked with, for the error of its statement
 	autoco  bool  // Autocommit as it was when the connection broke
 	broken  atomic.Pointer[brokenState]
+}
+
+// logState is what a connection knows of the write-ahead log.
+type logState struct {
+	sync   int8 // what PRAGMA synchronous is: 1 normal, 2 full, 0 unknown
+	frames int  // in the log after the last commit
+	linger linger
 }
 
 // brokenState is why a connection must be discarded.
