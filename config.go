@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -30,6 +31,8 @@ type Config struct {
 	// Migrations holds the embedder's schema (see package migrations for the file format); Open applies what is
 	// pending, in one transaction. Nil: the schema is the embedder's own business.
 	Migrations fs.FS
+	// Migrate says how that is done.
+	Migrate MigrateConfig
 
 	// Writer configures the writer lane.
 	Writer WriterConfig
@@ -141,7 +144,7 @@ func RTree() Module { return sqlite.RTree() }
 // DefaultConfig returns the configuration that suits most programs, for the database at url.
 func DefaultConfig(url string) Config {
 	d := lane.DefaultConfig()
-	o := sqlite.DefaultOptions()
+	o, m := sqlite.DefaultOptions(), migrate.DefaultConfig()
 	read := func(p lane.PoolConfig, role sqlite.Role) LaneConfig {
 		return LaneConfig{Slots: p.Slots, Connections: p.Conns, Queue: p.Queue, QueueTimeout: p.QueueTimeout,
 			IdleTimeout: p.IdleTimeout, Memory: o.Memory[role], CacheKiB: o.CacheKiB[role]}
@@ -159,7 +162,8 @@ func DefaultConfig(url string) Config {
 		Maintenance: read(d.Maintenance, sqlite.Maintenance),
 		WAL: WALConfig{CheckpointFrames: d.WAL.CheckpointFrames, Soft: d.WAL.Soft, Hard: d.WAL.Hard, Cap: d.WAL.Cap,
 			SnapshotAge: d.WAL.SnapshotAge},
-		Keys: KeysConfig{Age: 7 * 24 * time.Hour, Entries: 1_000_000},
+		Keys:    KeysConfig{Age: 7 * 24 * time.Hour, Entries: 1_000_000},
+		Migrate: MigrateConfig{SnapshotKeep: m.Snapshots.Keep, LockWait: m.LockWait, HashBudget: m.HashBudget, Rehearse: m.Rehearse},
 	}
 }
 
@@ -225,6 +229,20 @@ func (c *Config) mistakes(l *lane.Config, url error) []string {
 	}
 	if c.Writer.Durability > Relaxed {
 		bad = append(bad, "writer.durability: must be Durable or Relaxed")
+	}
+	if c.Migrate.SnapshotKeep < 1 {
+		bad = append(bad, fmt.Sprintf("migrate.snapshot_keep: must be positive, got %d", c.Migrate.SnapshotKeep))
+	}
+	if c.Migrate.LockWait <= 0 {
+		bad = append(bad, fmt.Sprintf("migrate.lock_wait: must be positive, got %v", c.Migrate.LockWait))
+	}
+	if c.Migrate.HashBudget <= 0 {
+		bad = append(bad, fmt.Sprintf("migrate.hash_budget: must be positive, got %v", c.Migrate.HashBudget))
+	}
+	for i, p := range c.Migrate.Probes {
+		if p.Name == "" || p.Check == nil {
+			bad = append(bad, fmt.Sprintf("migrate.probes[%d]: needs a name and a function", i))
+		}
 	}
 	for i, f := range c.Extend.Functions {
 		if f.Name == "" || f.Scalar == nil {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -22,18 +21,19 @@ import (
 
 // DB is an open database. It is safe for concurrent use by any number of goroutines.
 type DB struct {
-	cfg     Config
-	store   *sqlite.Store
-	lanes   *lane.Lanes
-	rec     trace.Recorder
-	log     *slog.Logger
-	queries queryCache
-	plans   planCache
-	applied migrate.Report
-	closed  sync.Once
-	over    atomic.Bool // Shutdown was called
-	clock   clock.Clock
-	chores  chores
+	cfg      Config
+	store    *sqlite.Store
+	lanes    *lane.Lanes
+	rec      trace.Recorder
+	log      *slog.Logger
+	queries  queryCache
+	plans    planCache
+	applied  migrate.Report
+	migrator *migrate.Migrator
+	closed   sync.Once
+	over     atomic.Bool // Shutdown was called
+	clock    clock.Clock
+	chores   chores
 }
 
 // chores are what the engine does beside its lanes.
@@ -68,17 +68,14 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	set, err := cfg.migrationSet()
+	sets, err := cfg.migrationSets()
 	if err != nil {
 		return nil, &MigrationError{err}
 	}
 	loc.ReadOnly = loc.ReadOnly || cfg.ReadOnly
-	db := &DB{cfg: cfg, log: cfg.Logger, clock: seams.clock, chores: chores{stop: make(chan struct{})}}
+	db := &DB{cfg: cfg, log: cfg.logger(), clock: seams.clock, chores: chores{stop: make(chan struct{})}}
 	if db.clock == nil {
 		db.clock = clock.System()
-	}
-	if db.log == nil {
-		db.log = slog.Default()
 	}
 	db.rec = trace.New(cfg.TracerProvider, namespace(loc))
 	lanes.Observer = observer{db.rec}
@@ -94,7 +91,10 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	if err = db.adopt(ctx); err != nil {
 		return nil, err
 	}
-	if err = db.migrate(ctx, set); err != nil {
+	if err = db.migrate(ctx, sets, seams); err != nil {
+		return nil, err
+	}
+	if lanes.Fence, err = db.schemaFence(ctx, sets); err != nil {
 		return nil, err
 	}
 	if db.lanes, err = lane.Open(ctx, db.store, lanes, db.whyReadOnly()); err != nil {
@@ -185,49 +185,6 @@ func (db *DB) adopt(ctx context.Context) error {
 	return nil
 }
 
-// migrationSet reads the embedder's migrations; nil when there are none.
-func (c *Config) migrationSet() (*migrate.Set, error) {
-	if c.Migrations == nil {
-		return nil, nil
-	}
-	return migrate.Load(c.Migrations) // before the database is touched: a set with a mistake must change nothing
-}
-
-// migrate applies the embedder's migrations on a connection of its own.
-func (db *DB) migrate(ctx context.Context, set *migrate.Set) error {
-	if set == nil {
-		return nil
-	}
-	conn, err := db.store.Connect(ctx, sqlite.Maintenance)
-	if err != nil {
-		return err
-	}
-	status, err := set.Status(ctx, conn)
-	conn.Close()
-	if err != nil {
-		return err
-	}
-	if err := status.Err(); err != nil {
-		return err
-	}
-	if len(status.Pending) == 0 {
-		return nil
-	}
-	if db.store.ReadOnly() {
-		return &MigrationError{fmt.Errorf("%d migrations are pending and the database is open read only: open it once for writing", len(status.Pending))}
-	}
-	if conn, err = db.store.Connect(ctx, sqlite.Writer); err != nil {
-		return err
-	}
-	defer conn.Close()
-	conn.SetGuard(sqlite.Guard{Migration: true})
-	db.applied, err = set.Apply(ctx, conn, func() error { return db.store.MarkManaged(conn) })
-	if err == nil {
-		db.log.Info("migrations applied", "from", db.applied.From, "to", db.applied.To, "took", db.applied.Duration)
-	}
-	return err
-}
-
 // Close is Shutdown with ten seconds for those who are still at work.
 func (db *DB) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -258,6 +215,13 @@ func (db *DB) Shutdown(ctx context.Context) error {
 
 // Config returns the configuration that the database was opened with.
 func (db *DB) Config() Config { return db.cfg }
+
+func (c *Config) logger() *slog.Logger {
+	if c.Logger != nil {
+		return c.Logger
+	}
+	return slog.Default()
+}
 
 // observer reports the COMMITs of the lane as spans.
 type observer struct{ rec trace.Recorder }

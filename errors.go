@@ -28,6 +28,9 @@ var (
 	ErrNotAdopted = errors.New("engine: the database was made by another program and has not been adopted")
 	// ErrMigration says that the schema could not be brought up to date; nothing was changed.
 	ErrMigration = errors.New("engine: migration refused or failed")
+	// ErrSchemaFenced is returned for a write after another process has changed the schema in a way that this program does not know:
+	// nothing was written, restart the program.
+	ErrSchemaFenced = migrate.ErrSchemaFenced
 
 	// ErrOverloaded says that the call was turned away before it did anything; *[OverloadError] says when to retry.
 	ErrOverloaded = lane.ErrOverloaded
@@ -191,7 +194,8 @@ func typed(err error, query string) error {
 		return err
 	}
 	var own *StoreError
-	if errors.As(err, &own) {
+	var migration *MigrationError
+	if errors.As(err, &own) || errors.As(err, &migration) {
 		return err
 	}
 	var conflict *migrate.ConflictError

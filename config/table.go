@@ -39,6 +39,7 @@ func table() []setting {
 	out = append(out, readerSettings("maintenance", "the engine's own reads", func(s *Settings) *engine.LaneConfig { return &s.Engine.Maintenance })...)
 	out = append(out, walSettings()...)
 	out = append(out, keySettings()...)
+	out = append(out, migrateSettings()...)
 	return append(out, serverSettings()...)
 }
 
@@ -48,6 +49,24 @@ func keySettings() []setting {
 			doc: "How long at least the key of an idempotent call is kept."},
 		{key: "keys.entries", field: func(s *Settings) any { return &s.Engine.Keys.Entries },
 			doc: "How many such keys are kept at most; beyond, the oldest go whatever their age."},
+	}
+}
+
+func migrateSettings() []setting {
+	m := func(f func(*engine.MigrateConfig) any) func(*Settings) any {
+		return func(s *Settings) any { return f(&s.Engine.Migrate) }
+	}
+	return []setting{
+		{key: "migrate.snapshot_dir", field: m(func(c *engine.MigrateConfig) any { return &c.SnapshotDir }),
+			doc: "Where copies from before a migration are kept; empty: a folder beside the database, named after it with .snapshots."},
+		{key: "migrate.snapshot_keep", field: m(func(c *engine.MigrateConfig) any { return &c.SnapshotKeep }),
+			doc: "How many copies from before a migration stay."},
+		{key: "migrate.lock_wait", field: m(func(c *engine.MigrateConfig) any { return &c.LockWait }),
+			doc: "How long a start waits for another process that migrates."},
+		{key: "migrate.hash_budget", field: m(func(c *engine.MigrateConfig) any { return &c.HashBudget }),
+			doc: "How long may be spent on hashing the rows of tables that a migration must not change; what does not fit is sampled."},
+		{key: "migrate.rehearse", field: m(func(c *engine.MigrateConfig) any { return &c.Rehearse }),
+			doc: "Run migrations that change what is there already on a copy first: up, down and up again."},
 	}
 }
 

@@ -66,20 +66,19 @@ func TestUpAndDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := store.Connect(t.Context(), sqlite.Writer)
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer func() {
-		if err := errors.Join(conn.Close(), store.Close()); err != nil {
+		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	conn.SetGuard(sqlite.Guard{Migration: true})
-	number := func(sql string) int64 {
+	number := func(sql string) (n int64) {
 		t.Helper()
-		n, err := conn.QueryInt(sql)
+		conn, err := store.Connect(t.Context(), sqlite.Reader)
 		if err != nil {
+			t.Fatal(err)
+		}
+		n, err = conn.QueryInt(sql)
+		if err = errors.Join(err, conn.Close()); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -88,34 +87,36 @@ func TestUpAndDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	marked := 0
-	rep, err := set.Apply(t.Context(), conn, func() error { marked++; return nil })
+	cfg := migrate.DefaultConfig()
+	cfg.Sets = []*migrate.Set{set}
+	m, err := migrate.New(store, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rep.From != 0 || rep.To != set.Latest() || len(rep.Applied) != set.Latest() || rep.Applied[0].Statements < 50 || marked != 1 {
-		t.Errorf("report %+v, marked %d times", rep, marked)
+	rep, err := m.Up(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep.From != 0 || rep.To != set.Latest() || len(rep.Applied) != set.Latest() || rep.Applied[0].Statements < 50 || store.State() != sqlite.Managed {
+		t.Errorf("report %+v of a %s database", rep, store.State())
 	}
 	for kind, want := range map[string]int64{"trigger": 13, "view": 1} {
 		if n := number("SELECT count(*) FROM sqlite_schema WHERE type = '" + kind + "'"); n != want {
 			t.Errorf("%d objects of type %s, want %d", n, kind, want)
 		}
 	}
-	st, err := set.Status(t.Context(), conn)
-	if err != nil || st.Err() != nil || len(st.Pending) != 0 || st.Current != set.Latest() || st.Epoch != int64(set.Latest()) {
+	st, err := m.Status(t.Context())
+	if err != nil || st.Err() != nil || len(st.Pending) != 0 || st.Current != set.Latest() || st.Epoch == 0 {
 		t.Errorf("status %+v, %v", st, err)
 	}
-	if number("PRAGMA foreign_keys") != 1 {
-		t.Error("foreign keys stayed off")
+	if v, err := m.Verify(t.Context()); err != nil || !v.OK() {
+		t.Errorf("verification %+v, %v", v, err)
 	}
-	if again, err := set.Apply(t.Context(), conn, nil); err != nil || len(again.Applied) != 0 || again.From != set.Latest() {
+	if again, err := m.Up(t.Context()); err != nil || len(again.Applied) != 0 || again.From != set.Latest() {
 		t.Errorf("a second run: %+v, %v", again, err)
 	}
-	list := set.Migrations()
-	for i := len(list) - 1; i >= 0; i-- {
-		if err := conn.Script(list[i].Down, nil); err != nil {
-			t.Fatalf("%s down: %v", list[i].File, err)
-		}
+	if _, err := m.Down(t.Context(), migrate.DownOptions{AllowDataLoss: true}); err != nil {
+		t.Fatal(err)
 	}
 	if n := number("SELECT count(*) FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_tg\\_%' ESCAPE '\\'"); n != 0 {
 		t.Errorf("down left %d objects", n)

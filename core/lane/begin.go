@@ -24,8 +24,7 @@ func (s *shift) begin(full bool, first *job) error {
 		err := s.tryBegin(full)
 		if err == nil {
 			s.full = full
-			s.foreign()
-			return nil
+			return s.foreign()
 		}
 		d := retry.Of(err, retry.Begin)
 		if d.Discard || s.conn != nil && s.conn.Broken() != nil {

@@ -9,6 +9,7 @@ import (
 
 	oteltrace "go.opentelemetry.io/otel/trace"
 
+	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/clock"
 )
 
@@ -23,6 +24,8 @@ type Config struct {
 	Logger      *slog.Logger // nil: slog's default
 	Observer    Observer     // nil: nobody
 	Admission   Admission    // who may write, beside the queue's own limits
+	// Fence is asked at the begin of a write transaction when another connection has committed since the last; its error refuses the write. nil: nobody.
+	Fence func(*sqlite.Conn) error
 }
 
 // Observer is told of each COMMIT of the writer. It must be safe for concurrent use and must not block.

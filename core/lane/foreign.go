@@ -1,6 +1,9 @@
 package lane
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Other programs that want to write poll for the lock, at best every few milliseconds: SQLite's own busy handler ends up at a tenth of a
 // second. Groups back to back leave it free for some microseconds in between, so whoever polls would wait for ever. Where there are signs
@@ -52,10 +55,16 @@ func (s *shift) yield() {
 
 // foreign looks whether another program has committed since our last look. What we knew about statements (which of them
 // can end a transaction) may be wrong then: its triggers are not ours.
-func (s *shift) foreign() {
+func (s *shift) foreign() error {
 	v, err := s.conn.QueryInt("PRAGMA data_version")
 	if err != nil {
-		return // the next statement will meet the same trouble and report it
+		return nil // the next statement will meet the same trouble and report it
+	}
+	if fence := s.w.lanes.cfg.Fence; fence != nil && v != s.seen {
+		if err := fence(s.conn); err != nil {
+			// What was seen stays, so that the next write asks again.
+			return errors.Join(err, s.conn.Exec("ROLLBACK"))
+		}
 	}
 	if v != s.seen && s.seen != 0 {
 		s.w.stats.file.foreign.Add(1)
@@ -63,4 +72,5 @@ func (s *shift) foreign() {
 		s.polite.sign()
 	}
 	s.seen = v
+	return nil
 }

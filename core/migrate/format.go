@@ -10,14 +10,21 @@ import (
 // Migration is one file of a set. The zero value is not a migration; [Parse]
 // makes one.
 type Migration struct {
-	Version  int    // the number the file name starts with, from 1
-	Name     string // the header line "-- migration:"
-	File     string // the file's name inside its set
-	Compat   int    // lowest version a program must know to open the database once this one is applied
-	Up       string // SQL that applies it
-	Down     string // SQL that takes it back; stored in the database, so that an older program can run it
-	Verify   []string
-	Checksum string // of the normalised text, with the algorithm's tag
+	Component  string   // of its set
+	Version    int      // the number the file name starts with, from 1
+	Name       string   // the header line "-- migration:"
+	File       string   // the file's name inside its set
+	Compat     int      // lowest version a program must know to open the database once this one is applied
+	Touches    []string // tables whose rows it may change, in lower case; nil: those that its statements name
+	Needs      int      // version of the main schema that a plug-in's migration builds on; 0: any
+	Squashes   string   // schema hash that the files it stands for led to; "" for a plain migration
+	Up         string   // SQL that applies it; "" for a Go migration
+	Down       string   // SQL that takes it back; stored in the database, so that an older program can run it
+	Verify     []string
+	Background string // one statement that is repeated after the start until it changes no row; "" for none
+	Checksum   string // of the normalised text, with the algorithm's tag
+
+	code *GoMigration
 }
 
 // FormatError says what is wrong with a migration file, and where.
@@ -42,6 +49,7 @@ const (
 	inUp
 	inDown
 	inVerify
+	inBackground
 )
 
 func sectionOf(line string) (int, bool) {
@@ -52,6 +60,8 @@ func sectionOf(line string) (int, bool) {
 		return inDown, true
 	case "-- +verify":
 		return inVerify, true
+	case "-- +background":
+		return inBackground, true
 	}
 	return 0, false
 }
@@ -88,8 +98,8 @@ type parser struct {
 	m       *Migration
 	line    int
 	section int
-	seen    [4]bool
-	body    [4]strings.Builder
+	seen    [5]bool
+	body    [5]strings.Builder
 }
 
 func (p *parser) fail(msg, remedy string) error {
@@ -99,13 +109,13 @@ func (p *parser) fail(msg, remedy string) error {
 func (p *parser) feed(line string) error {
 	if s, ok := sectionOf(line); ok {
 		if s <= p.section || p.seen[s] {
-			return p.fail("section "+strings.TrimSpace(line)+" is repeated or out of order", "order them up, down, verify, each once")
+			return p.fail("section "+strings.TrimSpace(line)+" is repeated or out of order", "order them up, down, verify, background, each once")
 		}
 		p.section, p.seen[s] = s, true
 		return nil
 	}
 	if strings.HasPrefix(line, "-- +") {
-		return p.fail("unknown section "+strings.TrimSpace(line), "use -- +up, -- +down or -- +verify")
+		return p.fail("unknown section "+strings.TrimSpace(line), "use -- +up, -- +down, -- +verify or -- +background")
 	}
 	if p.section == inHeader {
 		return p.header(line)
@@ -142,6 +152,27 @@ func (p *parser) header(line string) error {
 			return p.fail("compat is not a version up to its own", "write the lowest version that can open the database afterwards, as in -- compat: 0001")
 		}
 		p.m.Compat = n
+	case "touches":
+		if p.m.Touches != nil {
+			return p.fail("touches is given twice", "name all tables in one line: -- touches: orders, fills")
+		}
+		p.m.Touches = []string{}
+		for _, t := range strings.Split(value, ",") {
+			if t = strings.ToLower(strings.TrimSpace(t)); t != "" {
+				p.m.Touches = append(p.m.Touches, t)
+			}
+		}
+	case "needs":
+		n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(value, Component)))
+		if err != nil || n < 1 {
+			return p.fail("needs is not a version of the main schema", "write it as in -- needs: main 0004")
+		}
+		p.m.Needs = n
+	case "squashes":
+		if !strings.HasPrefix(value, hashTag) {
+			return p.fail("squashes holds no schema hash", "let engine migrate squash write the file")
+		}
+		p.m.Squashes = value
 	default:
 		return p.fail("unknown header "+strconv.Quote(key), "upgrade the engine if a newer one knows it, or write a comment without a colon after its first word")
 	}
@@ -161,6 +192,13 @@ func (p *parser) finish() (*Migration, error) {
 		return nil, p.fail("cannot be taken back", "put the SQL that undoes it under -- +down")
 	}
 	p.m.Verify = splitQueries(p.body[inVerify].String())
+	background := splitQueries(p.body[inBackground].String())
+	if len(background) > 1 || p.seen[inBackground] && len(background) == 0 {
+		return nil, p.fail("the background section needs one statement", "write one UPDATE, INSERT or DELETE that takes :batch rows and finds none left at its end")
+	}
+	if len(background) == 1 {
+		p.m.Background = background[0]
+	}
 	return p.m, nil
 }
 

@@ -85,7 +85,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no words", "0001_.sql", small, "no version"},
 		{"no name", "0001_a.sql", strings.Replace(small, "migration:", "", 1), "no name"},
 		{"two names", "0001_a.sql", "-- migration: x\n" + small, "one name"},
-		{"convert, which this build cannot do", "0001_a.sql", "-- convert: a.x TEXT -> INTEGER\n" + small, "unknown header"},
+
 		{"compat above itself", "0001_a.sql", strings.Replace(small, "compat: 0001", "compat: 0002", 1), "compat"},
 		{"compat no number", "0001_a.sql", strings.Replace(small, "compat: 0001", "compat: one", 1), "compat"},
 		{"sections swapped", "0001_a.sql", strings.Replace(small, "-- +down", "-- +up", 1), "out of order"},

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/tidegate/engine/core/sqlite"
 )
 
 const historyTable = "_tg_migration"
@@ -30,92 +33,148 @@ const createHistory = `CREATE TABLE IF NOT EXISTS _tg_migration (
   PRIMARY KEY (component, version)
 ) STRICT, WITHOUT ROWID`
 
-// applied is a row of the history, as far as decisions need it.
-type applied struct {
-	Version    int
+// Entry is a row of the history: one migration that is applied.
+type Entry struct {
+	Component  string
+	Version    int // 0: the schema that an adopted database had
 	Name       string
 	Checksum   string
 	Compat     int
-	Up, Down   string
-	SchemaHash string
-	Chain      string
+	Up, Down   string // the SQL that was run, and the SQL that takes it back; "" for a Go migration
+	SchemaHash string // of the component's schema after it
+	RowsBefore map[string]int64
+	RowsAfter  map[string]int64
+	Started    time.Time
+	Finished   time.Time
+	By         string // version of the engine, and of SQLite, that applied it
+	Run        string // of the run that applied it
+	Chain      string // ties the row to the one before it
 }
 
 // link chains a row to the one before it, so that an edited or missing row
 // shows.
-func (a applied) link(previous string) string {
-	return digest(strings.Join([]string{previous, Component, fmt.Sprint(a.Version, " ", a.Compat), a.Name, a.Checksum, digest(a.Up), digest(a.Down), a.SchemaHash}, "\n"))
+func (a Entry) link(previous string) string {
+	component := a.Component
+	if component == "" {
+		component = Component
+	}
+	return digest(strings.Join([]string{previous, component, fmt.Sprint(a.Version, " ", a.Compat), a.Name, a.Checksum, digest(a.Up), digest(a.Down), a.SchemaHash}, "\n"))
 }
 
-func brokenLink(rows []applied) int {
+// brokenLink returns the first entry of a component that does not fit the one before it.
+func brokenLink(entries []Entry) (Entry, bool) {
 	previous := ""
-	for _, a := range rows {
+	for _, a := range entries {
 		if a.Chain != a.link(previous) {
-			return a.Version
+			return a, true
 		}
 		previous = a.Chain
 	}
-	return 0
+	return Entry{}, false
 }
 
-// readHistory returns the applied migrations in order, and whether the
-// database has a history at all. One statement reads it: rows that another
-// process commits meanwhile come all or not at all.
-func readHistory(conn Conn) ([]applied, bool, error) {
-	n, err := conn.QueryInt("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = " + quote(historyTable))
+func hasTable(conn *sqlite.Conn, name string) (bool, error) {
+	n, err := conn.QueryInt("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = " + quote(name))
 	if err != nil {
-		return nil, false, fmt.Errorf("migrate: look for the history: %w", err)
+		return false, fmt.Errorf("migrate: look for %s: %w", name, err)
 	}
-	if n == 0 {
-		return nil, false, nil
-	}
-	text, err := conn.QueryText(`SELECT json_group_array(json_object('Version', version, 'Name', name, 'Checksum', checksum, 'Compat', compat,
-  'Up', up_sql, 'Down', down_sql, 'SchemaHash', schema_hash, 'Chain', chain) ORDER BY version)
- FROM _tg_migration WHERE component = ` + quote(Component))
-	if err != nil {
-		return nil, false, fmt.Errorf("migrate: read the history: %w", err)
-	}
-	var rows []applied
-	if err := json.Unmarshal([]byte(text), &rows); err != nil {
-		return nil, false, fmt.Errorf("migrate: read the history: %w", err)
-	}
-	return rows, true, nil
+	return n == 1, nil
 }
 
-// schemaHash covers every object of the user's schema, not ours and not
-// SQLite's own.
-func schemaHash(conn Conn) (string, error) {
-	text, err := conn.QueryText(`SELECT json_group_array(json_array(type, name, tbl_name, sql) ORDER BY type, name) FROM sqlite_schema
- WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND tbl_name NOT LIKE '\_tg\_%' ESCAPE '\'`)
-	if err != nil {
-		return "", fmt.Errorf("migrate: hash the schema: %w", err)
+// readHistory returns what is applied, by component and version, and whether the
+// database has a history at all. Without texts, Up and Down stay empty: a start that has nothing to do need not read them.
+func readHistory(conn *sqlite.Conn, texts bool) (entries []Entry, managed bool, err error) {
+	if managed, err = hasTable(conn, historyTable); err != nil || !managed {
+		return nil, false, err
 	}
-	return "s1-sha256:" + digest(text), nil
+	up, down := "''", "''"
+	if texts {
+		up, down = "up_sql", "down_sql"
+	}
+	err = ownRows(conn, `SELECT component, version, name, checksum, compat, `+up+`, `+down+`, schema_hash, rows_before, rows_after,
+ started_ns, finished_ns, engine_version, sqlite_version, run, chain FROM _tg_migration ORDER BY component, version`, nil, func(v []sqlite.Value) error {
+		e := Entry{Component: text(v[0]), Version: int(v[1].Int), Name: text(v[2]), Checksum: text(v[3]), Compat: int(v[4].Int), Up: text(v[5]), Down: text(v[6]),
+			SchemaHash: text(v[7]), Started: time.Unix(0, v[10].Int), Finished: time.Unix(0, v[11].Int), By: text(v[12]) + ", SQLite " + text(v[13]),
+			Run: text(v[14]), Chain: text(v[15])}
+		if err := errorsIn(json.Unmarshal(v[8].Bytes, &e.RowsBefore), json.Unmarshal(v[9].Bytes, &e.RowsAfter)); err != nil {
+			return err
+		}
+		entries = append(entries, e)
+		return nil
+	})
+	if err != nil {
+		return nil, true, fmt.Errorf("migrate: read the history: %w", err)
+	}
+	return entries, true, nil
 }
 
-// rowCounts returns a JSON object of every user table and its rows.
-func rowCounts(conn Conn) (string, error) {
-	names, err := conn.QueryText(`SELECT json_group_array(name ORDER BY name) FROM pragma_table_list
- WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE '\_tg\_%' ESCAPE '\'`)
-	if err != nil {
-		return "", fmt.Errorf("migrate: list the tables: %w", err)
-	}
-	var tables []string
-	if err := json.Unmarshal([]byte(names), &tables); err != nil {
-		return "", fmt.Errorf("migrate: list the tables: %w", err)
-	}
-	counts := make(map[string]int64, len(tables))
-	for _, t := range tables {
-		if counts[t], err = conn.QueryInt("SELECT count(*) FROM " + quoteName(t)); err != nil {
-			return "", fmt.Errorf("migrate: count the rows of %s: %w", t, err)
+func text(v sqlite.Value) string { return string(v.Bytes) }
+
+// of returns the entries of one component.
+func of(entries []Entry, component string) []Entry {
+	var out []Entry
+	for _, e := range entries {
+		if e.Component == component {
+			out = append(out, e)
 		}
 	}
-	b, err := json.Marshal(counts)
-	return string(b), err
+	return out
 }
 
-// quote makes an SQL string literal. Control statements run unprepared and
-// take no arguments; migration texts hold no NUL, which a literal could not.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+// componentsOf lists who has entries.
+func componentsOf(entries []Entry) []string {
+	var out []string
+	for _, e := range entries {
+		if len(out) == 0 || out[len(out)-1] != e.Component {
+			out = append(out, e.Component)
+		}
+	}
+	return out
+}
 
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+// writeEntry appends e to the history and chains it.
+func writeEntry(conn *sqlite.Conn, e Entry, previous string) (chain string, err error) {
+	e.Chain = e.link(previous)
+	before, err := json.Marshal(counts(e.RowsBefore))
+	if err != nil {
+		return "", err
+	}
+	after, err := json.Marshal(counts(e.RowsAfter))
+	if err != nil {
+		return "", err
+	}
+	err = own(conn, "INSERT INTO _tg_migration VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, sqlite_version(), ?, ?)",
+		e.Component, e.Version, e.Name, e.Checksum, e.Up, e.Down, e.Compat, e.SchemaHash, string(before), string(after),
+		e.Started.UnixNano(), e.Finished.UnixNano(), engineVersion(), e.Run, e.Chain)
+	if err != nil {
+		return "", fmt.Errorf("migrate: write the history: %w", err)
+	}
+	return e.Chain, nil
+}
+
+// counts makes a nil map an empty object.
+func counts(m map[string]int64) map[string]int64 {
+	if m == nil {
+		return map[string]int64{}
+	}
+	return m
+}
+
+// rechain writes the chain of a component again, after an entry of it was changed on purpose.
+func rechain(conn *sqlite.Conn, component string) error {
+	entries, _, err := readHistory(conn, true)
+	if err != nil {
+		return err
+	}
+	previous := ""
+	for _, e := range of(entries, component) {
+		chain := e.link(previous)
+		if chain != e.Chain {
+			if err := own(conn, "UPDATE _tg_migration SET chain = ? WHERE component = ? AND version = ?", chain, component, e.Version); err != nil {
+				return fmt.Errorf("migrate: chain the history: %w", err)
+			}
+		}
+		previous = chain
+	}
+	return nil
+}

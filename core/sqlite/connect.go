@@ -202,6 +202,10 @@ func (c *Conn) configure() error {
 		c.frames = frames
 		return nil
 	})
+	// Loading an extension reads the schema, which meets a lock while another process closes the database or resets its log.
+	if err := raw.BusyTimeout(readerBusy); err != nil {
+		return c.wrap("connect", err)
+	}
 	if err := c.register(opt); err != nil {
 		return err
 	}

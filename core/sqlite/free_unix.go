@@ -1,0 +1,17 @@
+//go:build linux || darwin
+
+package sqlite
+
+import (
+	"path/filepath"
+	"syscall"
+)
+
+// FreeBytes is what this user can still write to the volume that holds path; known is false where the system does not tell.
+func FreeBytes(path string) (free int64, known bool) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(filepath.Dir(path), &st); err != nil {
+		return 0, false
+	}
+	return int64(st.Bavail) * int64(st.Bsize), true
+}
