@@ -3,11 +3,13 @@ package suite
 import (
 	"github.com/tidegate/engine/internal/torture"
 	"github.com/tidegate/engine/internal/torture/hostilesql"
+	"github.com/tidegate/engine/internal/torture/soak"
 )
 
 // hostile are the scenarios in which somebody means harm, or many things go wrong at once.
 func hostile() []torture.Scenario {
 	return []torture.Scenario{
 		hostilesql.Scenario(),
+		soak.Scenario(),
 	}
 }
