@@ -106,7 +106,7 @@ func (b *batch) one(mig *Migration, t *tracker, before *account, rep *Report) (a
 		return nil, fail(err)
 	}
 	applied.Duration = time.Since(at)
-	e := Entry{Component: mig.Component, Version: mig.Version, Name: mig.Name, Checksum: mig.Checksum, Compat: mig.Compat, Up: mig.Up, Down: mig.Down,
+	e := Entry{Component: mig.Component, Version: mig.Version, Name: mig.Name, Checksum: mig.Checksum, Compat: mig.Compat, Up: mig.stored(), Down: mig.Down,
 		RowsBefore: before.named(), RowsAfter: after.named(), Started: start, Finished: m.clock.Now(), Run: b.run.ID}
 	if err := b.enter(e); err != nil {
 		return nil, err
@@ -193,6 +193,9 @@ func (m *Migrator) interrupted(mig *Migration, statement int) error {
 // preflight refuses what could not be finished.
 func (b *batch) preflight() error {
 	b.m.progress(Progress{Phase: "preflight"})
+	if _, err := b.m.analyse(b.ctx, b.conn, b.status.Pending); err != nil {
+		return err
+	}
 	need, err := databaseBytes(b.conn)
 	if err != nil {
 		return err

@@ -74,7 +74,7 @@ func (b *batch) baselineAt(at int) error {
 	}
 	for _, mig := range list {
 		when := b.m.clock.Now()
-		err := b.enter(Entry{Component: Component, Version: mig.Version, Name: mig.Name, Checksum: mig.Checksum, Compat: mig.Compat, Up: mig.Up, Down: mig.Down,
+		err := b.enter(Entry{Component: Component, Version: mig.Version, Name: mig.Name, Checksum: mig.Checksum, Compat: mig.Compat, Up: mig.stored(), Down: mig.Down,
 			RowsBefore: now.named(), RowsAfter: now.named(), Started: when, Finished: when, Run: b.run.ID})
 		if err != nil {
 			return err

@@ -210,6 +210,9 @@ func (b *batch) takeBack(e Entry, t *tracker, held *columnsHeld, rep *Report) (e
 	if err != nil {
 		return fail(err)
 	}
+	if err := m.revertAll(ctx, b.conn, e); err != nil {
+		return fail(err)
+	}
 	if err := own(b.conn, "DELETE FROM _tg_migration WHERE component = ? AND version = ?", e.Component, e.Version); err != nil {
 		return fmt.Errorf("migrate: write the history: %w", err)
 	}

@@ -19,6 +19,9 @@ func (m *Migrator) execute(ctx context.Context, conn *sqlite.Conn, mig *Migratio
 		}
 		return m.fence(mig, a)
 	}
+	if err := m.convertAll(ctx, conn, mig, t); err != nil {
+		return err
+	}
 	conn.SetGuard(sqlite.Guard{})
 	conn.Watch(watch)
 	defer conn.Watch(nil)

@@ -5,21 +5,24 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tidegate/engine/core/migrate/convert"
 )
 
 // Migration is one file of a set. The zero value is not a migration; [Parse]
 // makes one.
 type Migration struct {
-	Component  string   // of its set
-	Version    int      // the number the file name starts with, from 1
-	Name       string   // the header line "-- migration:"
-	File       string   // the file's name inside its set
-	Compat     int      // lowest version a program must know to open the database once this one is applied
-	Touches    []string // tables whose rows it may change, in lower case; nil: those that its statements name
-	Needs      int      // version of the main schema that a plug-in's migration builds on; 0: any
-	Squashes   string   // schema hash that the files it stands for led to; "" for a plain migration
-	Up         string   // SQL that applies it; "" for a Go migration
-	Down       string   // SQL that takes it back; stored in the database, so that an older program can run it
+	Component  string               // of its set
+	Version    int                  // the number the file name starts with, from 1
+	Name       string               // the header line "-- migration:"
+	File       string               // the file's name inside its set
+	Compat     int                  // lowest version a program must know to open the database once this one is applied
+	Convert    []*convert.Directive // columns whose type changes, before the statements of Up
+	Touches    []string             // tables whose rows it may change, in lower case; nil: those that its statements name
+	Needs      int                  // version of the main schema that a plug-in's migration builds on; 0: any
+	Squashes   string               // schema hash that the files it stands for led to; "" for a plain migration
+	Up         string               // SQL that applies it; "" for a Go migration
+	Down       string               // SQL that takes it back; stored in the database, so that an older program can run it
 	Verify     []string
 	Background string // one statement that is repeated after the start until it changes no row; "" for none
 	Checksum   string // of the normalised text, with the algorithm's tag
@@ -162,6 +165,12 @@ func (p *parser) header(line string) error {
 				p.m.Touches = append(p.m.Touches, t)
 			}
 		}
+	case "convert":
+		d, err := convert.Parse(value)
+		if err != nil {
+			return p.fail(err.Error(), "see package core/migrate/convert for what a conversion may say")
+		}
+		p.m.Convert = append(p.m.Convert, d)
 	case "needs":
 		n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(value, Component)))
 		if err != nil || n < 1 {
@@ -185,10 +194,10 @@ func (p *parser) finish() (*Migration, error) {
 		return nil, p.fail("has no name", "begin it with -- migration: what it does")
 	}
 	p.m.Up, p.m.Down = p.body[inUp].String(), p.body[inDown].String()
-	if len(splitQueries(p.m.Up)) == 0 {
+	if len(splitQueries(p.m.Up)) == 0 && len(p.m.Convert) == 0 {
 		return nil, p.fail("has nothing to apply", "put SQL under -- +up")
 	}
-	if len(splitQueries(p.m.Down)) == 0 {
+	if len(splitQueries(p.m.Down)) == 0 && len(p.m.Convert) == 0 {
 		return nil, p.fail("cannot be taken back", "put the SQL that undoes it under -- +down")
 	}
 	p.m.Verify = splitQueries(p.body[inVerify].String())

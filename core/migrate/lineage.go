@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -16,6 +17,7 @@ type lineage struct {
 	before, after []object
 	tables        map[string]table // after
 	renames       map[string]map[string]string
+	converted     map[string][]string
 	place         map[string]string // first name → name afterwards
 	free          map[string]bool   // tables whose rows some pending migration may change
 	steps         []PlannedMigration
@@ -44,7 +46,7 @@ func (l *lineage) surviving(first string, columns []string) []string {
 		if to, ok := l.renames[first][name]; ok {
 			name = to
 		}
-		if have[name] {
+		if have[name] && !slices.Contains(l.converted[first], strings.ToLower(c)) {
 			out = append(out, c)
 		}
 	}
@@ -106,7 +108,7 @@ func (m *Migrator) replay(ctx context.Context, v *view, pending []*Migration) (*
 		if l.tables, err = readTables(conn); err != nil {
 			return err
 		}
-		l.renames = t.renames
+		l.renames, l.converted = t.renames, t.converted
 		for first := range tables {
 			l.place[first] = t.place(first, l.tables)
 		}
@@ -121,6 +123,9 @@ func (l *lineage) add(p *PlannedMigration, mig *Migration, t *tracker) {
 	for name := range free {
 		l.free[name] = true
 		p.Touches = append(p.Touches, name)
+	}
+	for _, d := range mig.Convert {
+		p.Converts = append(p.Converts, d.String())
 	}
 	for name := range t.altered {
 		p.Alters = append(p.Alters, name)
@@ -157,6 +162,10 @@ func (m *Migrator) rebuild(ctx context.Context, conn *sqlite.Conn, v *view) erro
 			if mig = s.version(e.Version); mig == nil || mig.Checksum != e.Checksum || mig.code == nil {
 				return &errNoCode{e}
 			}
+		}
+		var err error
+		if mig.Convert, err = storedConversions(e.Up); err != nil {
+			return fmt.Errorf("migrate: the history does not replay: version %04d (%s): %w", e.Version, e.Name, err)
 		}
 		if err := m.execute(ctx, conn, mig, e.Up, nil, nil); err != nil {
 			return fmt.Errorf("migrate: the history does not replay: version %04d (%s): %w", e.Version, e.Name, err)

@@ -54,12 +54,14 @@ type SnapshotConfig struct {
 
 // Progress is a step of a run.
 type Progress struct {
-	Phase      string // lock, preflight, snapshot, rehearse, hash, apply, verify, commit, probe, restore
+	Phase      string // lock, preflight, snapshot, rehearse, hash, apply, analyse, convert, prove, revert, verify, commit, probe, restore
 	Component  string
 	Version    int
 	Name       string
 	Statement  int // of the migration, from 1
 	Migrations int // of the run
+	// Rows and RowsOf are how far a conversion has come; 0 outside of one.
+	Rows, RowsOf int64
 }
 
 // Observer makes spans. Implementations are safe for concurrent use; the functions that they return are called once.

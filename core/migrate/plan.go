@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tidegate/engine/core/migrate/convert"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -16,8 +17,9 @@ type Plan struct {
 	Status        Status
 	Migrations    []PlannedMigration
 	DatabaseBytes int64
-	DiskNeeded    int64 // for the snapshot and the log
-	DiskFree      int64 // 0 where the system does not tell
+	DiskNeeded    int64              // for the snapshot and the log
+	DiskFree      int64              // 0 where the system does not tell
+	Conversions   []convert.Analysis // of the first pending migration, by reading every row
 	Unverified    string
 }
 
@@ -29,6 +31,7 @@ type PlannedMigration struct {
 	Statements  []string
 	Touches     []string // tables whose rows it may change
 	Alters      []string // tables that it alters, rebuilds or drops
+	Converts    []string // columns whose type changes, as the file says it
 	Destructive bool     // it changes or moves data that is there already
 }
 
@@ -57,7 +60,12 @@ func (m *Migrator) Plan(ctx context.Context) (p Plan, err error) {
 			return err
 		}
 		p.Migrations, p.Unverified = l.steps, rep.Unverified
-		return nil
+		p.Conversions, err = m.analyse(ctx, conn, p.Status.Pending)
+		var loss *convert.LossError
+		if errors.As(err, &loss) {
+			return nil // it is in what was analysed
+		}
+		return err
 	})
 	return p, err
 }

@@ -81,7 +81,7 @@ func (b *batch) accept(opt RepairOptions) error {
 		}
 		b.run.Note = fmt.Sprintf("accepted the edited file of %s %04d; applied was %s", opt.Component, mig.Version, e.Checksum)
 		err := own(b.conn, "UPDATE _tg_migration SET name = ?, checksum = ?, compat = ?, up_sql = ?, down_sql = ? WHERE component = ? AND version = ?",
-			mig.Name, mig.Checksum, mig.Compat, mig.Up, mig.Down, e.Component, e.Version)
+			mig.Name, mig.Checksum, mig.Compat, mig.stored(), mig.Down, e.Component, e.Version)
 		if err != nil {
 			return fmt.Errorf("migrate: write the history: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/tidegate/engine/core/migrate/convert"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -26,19 +27,6 @@ const createRuns = `CREATE TABLE IF NOT EXISTS _tg_migration_run (
   pid          INTEGER NOT NULL,
   note         TEXT    NOT NULL,
   schema_sql   TEXT    NOT NULL
-) STRICT, WITHOUT ROWID`
-
-// Values that a conversion could not carry over wait here, with their storage class, so that taking it back restores every byte.
-const createQuarantine = `CREATE TABLE IF NOT EXISTS _tg_quarantine (
-  component TEXT    NOT NULL,
-  version   INTEGER NOT NULL,
-  tbl       TEXT    NOT NULL,
-  col       TEXT    NOT NULL,
-  row_key   TEXT    NOT NULL,
-  old_value ANY,
-  reason    TEXT    NOT NULL,
-  run       TEXT    NOT NULL,
-  PRIMARY KEY (component, version, tbl, col, row_key)
 ) STRICT, WITHOUT ROWID`
 
 // RunState is how far a run has come.
@@ -104,7 +92,7 @@ func writeRun(conn *sqlite.Conn, r Run) error {
 
 // createTables makes what is missing of our own tables.
 func createTables(conn *sqlite.Conn) error {
-	for _, sql := range []string{createHistory, createRuns, createQuarantine, createBackground} {
+	for _, sql := range []string{createHistory, createRuns, convert.CreateQuarantine, createBackground} {
 		if err := conn.Exec(sql); err != nil {
 			return fmt.Errorf("migrate: create the history: %w", err)
 		}
