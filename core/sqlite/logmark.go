@@ -166,7 +166,10 @@ func (c *Conn) Holds(m LogMark) (LogVerdict, error) {
 		return LogSilent, err
 	}
 	v, err := c.lookUp(m, frames)
-	if v == undecided {
+	switch {
+	case v == undecided && frames == 0:
+		v = LogSilent // begun anew in the shared memory, and the header in the file could not be written: all of it is in the database
+	case v == undecided:
 		v = LogLacks
 	}
 	return v, err

@@ -89,10 +89,10 @@ func cases(calls map[sqlite.OpKind]int) []fault {
 
 // tally adds up the cases.
 type tally struct {
-	mu                                        sync.Mutex
-	done, hit, typed, unknown, cuts, reopened int
-	slowest                                   time.Duration
-	problems                                  []error
+	mu                                              sync.Mutex
+	done, hit, typed, late, unknown, cuts, reopened int
+	slowest                                         time.Duration
+	problems                                        []error
 }
 
 func run(ctx context.Context, e *torture.Env) (torture.Result, error) {
@@ -134,6 +134,7 @@ func run(ctx context.Context, e *torture.Env) (torture.Result, error) {
 	result.Count("calls", total(clean.calls))
 	result.Count("hit", t.hit)
 	result.Count("errors_typed", t.typed)
+	result.Count("deadline_passed", t.late)
 	result.Count("outcome_unknown", t.unknown)
 	result.Count("power_cuts", t.cuts)
 	result.Count("recovered_without_restart", t.reopened)
@@ -143,6 +144,8 @@ func run(ctx context.Context, e *torture.Env) (torture.Result, error) {
 		return result, ctx.Err()
 	case len(t.problems) > 0:
 		return result, fmt.Errorf("%d cases broke a promise: %w", len(t.problems), errors.Join(t.problems[:min(8, len(t.problems))]...))
+	case t.late*100 > t.done:
+		return result, fmt.Errorf("%d calls in %d lives had no answer by their deadline", t.late, t.done)
 	case t.hit*10 < t.done*9:
 		return result, fmt.Errorf("only %d of %d faults struck: the life is not the same each time", t.hit, t.done)
 	}
@@ -171,6 +174,7 @@ func (t *tally) add(l *life, err error, f fault) {
 		t.typed += l.typed
 		t.unknown += len(l.unknown)
 		t.cuts += l.cuts
+		t.late += l.late
 		t.slowest = max(t.slowest, l.slowest)
 		if l.struck {
 			t.hit++

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/faultfs"
 	"github.com/tidegate/engine/internal/torture"
 )
 
@@ -62,6 +63,50 @@ func TestFailedSyncThenPowerCut(t *testing.T) {
 	if cuts < 80 {
 		t.Errorf("only %d power cuts", cuts)
 	}
+}
+
+// TestLogCannotBeginAnew fails the write of the header of a log that begins anew, for good. What was acknowledged is in the database by
+// then, and the engine must not take it for lost.
+func TestLogCannotBeginAnew(t *testing.T) {
+	t.Parallel()
+	e := env(t)
+	clean, err := oneLife(t.Context(), e, 0, fault{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	struck := 0
+	for n, at := range restarts(clean.watch.Events()) {
+		f := fault{kind: sqlite.OpWrite, nth: at, sticky: true, errno: syscall.EIO}
+		l, err := oneLife(t.Context(), e, n+1, f)
+		if err != nil {
+			t.Errorf("%v: %v", f, err)
+		}
+		if l.struck {
+			struck++
+		}
+	}
+	if struck < 2 {
+		t.Errorf("the log began anew %d times, want 2 at least", struck)
+	}
+}
+
+// restarts are the numbers of the writes that begin a log anew.
+func restarts(events []faultfs.Event) []int {
+	var out []int
+	begun, writes := map[int]bool{}, 0
+	for _, e := range events {
+		if e.Kind != faultfs.Written {
+			continue
+		}
+		writes++
+		if e.Offset == 0 && len(e.Data) == 32 {
+			if begun[e.File] {
+				out = append(out, writes)
+			}
+			begun[e.File] = true
+		}
+	}
+	return out
 }
 
 // TestCompare: each broken promise is seen.
