@@ -248,7 +248,7 @@ func (db *DB) Batch(ctx context.Context, b *Batch, opts ...Option) (*BatchResult
 	tx := &Tx{db: db, opts: o, span: span}
 	// The lane may still be at it when Do has given up waiting, so what a run has found is published at its end.
 	var ended atomic.Pointer[batchRun]
-	rep, err := db.lanes.Do(spanned, once.prove(o.job(db)), func(w *lane.Tx) error {
+	rep, err := db.write(spanned, once.prove(o.job(db)), nil, func(w *lane.Tx) error {
 		run := &batchRun{batch: b, failed: -1}
 		earlier, done, err := once.look(spanned, w)
 		switch {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/migrate"
+	"github.com/tidegate/engine/core/retry"
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/core/trace"
 	"github.com/tidegate/engine/internal/clock"
@@ -28,6 +29,7 @@ type DB struct {
 	log      *slog.Logger
 	queries  queryCache
 	plans    planCache
+	guard    protection
 	applied  migrate.Report
 	migrator *migrate.Migrator
 	closed   sync.Once
@@ -78,12 +80,18 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 		db.clock = clock.System()
 	}
 	db.rec = trace.New(cfg.TracerProvider, namespace(loc))
-	lanes.Observer = observer{db.rec}
+	lanes.Observer = observer{db}
+	db.protect(seams.clock, &lanes, &opt)
+	if db.guard.quarantine.recall(loc); db.guard.quarantine.atOpen {
+		loc.ReadOnly = true
+		db.log.Warn("the database is in quarantine and opens read only", "cause", db.guard.quarantine.err())
+	}
 	if db.store, err = openStore(ctx, loc, opt); err != nil {
 		return nil, typed(err, "")
 	}
 	defer func() {
 		if err != nil {
+			db.guard.prober.stop()
 			err = errors.Join(typed(err, ""), db.store.Close())
 			err = first(err)
 		}
@@ -104,6 +112,7 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 		tick := db.clock.Tick(purgeEvery)
 		db.chores.wg.Go(func() { db.purgeKeys(tick, db.chores.stop) })
 	}
+	db.guard.prober.arm()
 	return db, nil
 }
 
@@ -125,6 +134,9 @@ func namespace(loc sqlite.Location) string {
 
 // whyReadOnly is the error that writes get, or nil when the database can be written.
 func (db *DB) whyReadOnly() error {
+	if err := db.guard.quarantine.err(); err != nil {
+		return err
+	}
 	switch {
 	case db.store.State() == sqlite.Foreign:
 		return &notAdoptedError{db.store.Location().String()}
@@ -204,6 +216,7 @@ func (db *DB) Shutdown(ctx context.Context) error {
 	db.over.Store(true)
 	db.closed.Do(func() {
 		close(db.chores.stop)
+		db.guard.prober.stop()
 		err = db.lanes.Shutdown(ctx)
 		db.chores.wg.Wait()
 		if e := db.store.Close(); err == nil {
@@ -224,11 +237,14 @@ func (c *Config) logger() *slog.Logger {
 }
 
 // observer reports the COMMITs of the lane as spans.
-type observer struct{ rec trace.Recorder }
+type observer struct{ db *DB }
 
 func (o observer) StartCommit(ctx context.Context, group uint64) (oteltrace.SpanContext, func(lane.CommitInfo)) {
-	span, end := o.rec.StartCommit(ctx, group)
+	span, end := o.db.rec.StartCommit(ctx, group)
 	return span, func(c lane.CommitInfo) {
+		if c.Err != nil { // once for the group, whatever its members are told
+			o.db.note(ctx, c.Err, retry.Commit, nil)
+		}
 		end(trace.CommitEnd{Err: c.Err, Size: c.Size, Durable: c.Durable, Sync: c.Took})
 	}
 }

@@ -25,6 +25,7 @@ func catalogue() map[string]error {
 		"ErrKeyReused": engine.ErrKeyReused, "ErrLeaseExpired": engine.ErrLeaseExpired, "ErrNotApplied": engine.ErrNotApplied, "ErrOutcomeUnknown": engine.ErrOutcomeUnknown,
 		"ErrSnapshotExpired": engine.ErrSnapshotExpired, "ErrKilled": engine.ErrKilled, "ErrExpectation": engine.ErrExpectation, "ErrDecimal": engine.ErrDecimal,
 		"ErrReentrant": engine.ErrReentrant, "ErrTxDone": engine.ErrTxDone,
+		"ErrUnavailable": engine.ErrUnavailable, "ErrQuarantined": engine.ErrQuarantined,
 		"ErrConstraint": engine.ErrConstraint, "ErrBusy": engine.ErrBusy, "ErrFull": engine.ErrFull, "ErrIO": engine.ErrIO,
 		"ErrCorrupt": engine.ErrCorrupt, "ErrNotDatabase": engine.ErrNotDatabase, "ErrCannotOpen": engine.ErrCannotOpen,
 		"ErrMoved": engine.ErrMoved, "ErrInterrupted": engine.ErrInterrupted, "ErrOutOfMemory": engine.ErrOutOfMemory,

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tidegate/engine/core/breaker"
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/ledger"
 	"github.com/tidegate/engine/core/migrate"
@@ -34,6 +35,11 @@ var (
 
 	// ErrOverloaded says that the call was turned away before it did anything; *[OverloadError] says when to retry.
 	ErrOverloaded = lane.ErrOverloaded
+	// ErrUnavailable says that a circuit breaker refused the call before it did anything; *[BreakerError] says which and when to retry.
+	ErrUnavailable = breaker.ErrOpen
+	// ErrQuarantined says that the database was found damaged and nothing may be written to it until an operator has looked;
+	// *[QuarantineError] says why.
+	ErrQuarantined = errors.New("engine: the database is in quarantine")
 	// ErrLeaseExpired says that the transaction kept the writer too long and was rolled back; *[LeaseError] names it.
 	ErrLeaseExpired = lane.ErrLeaseExpired
 	// ErrNotApplied says that the transaction was rolled back through no fault of its own; repeating it is safe.
@@ -102,6 +108,8 @@ type (
 	KeyReusedError = ledger.ReusedError
 	// OutcomeError tells what failed during COMMIT.
 	OutcomeError = lane.OutcomeError
+	// BreakerError tells which circuit breaker refused a call, what opened it and when a retry has a chance.
+	BreakerError = breaker.OpenError
 )
 
 // StoreError is a failure of a statement or of the store. It matches one of the sentinels above.
@@ -271,13 +279,6 @@ func isLaneError(err error) bool {
 		}
 	}
 	return false
-}
-
-// Retryable reports whether err promises that nothing was applied and that the same call may succeed a little later:
-// the queue was full, another program held the lock, or the transaction was lost through no fault of its own. It is
-// false for [ErrOutcomeUnknown] and for everything that would fail again.
-func Retryable(err error) bool {
-	return errors.Is(err, ErrOverloaded) || errors.Is(err, ErrNotApplied) || errors.Is(err, ErrBusy)
 }
 
 // argError says what is wrong with arguments or destinations, never their values.

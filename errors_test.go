@@ -26,7 +26,7 @@ func TestCatalogue(t *testing.T) {
 
 func TestRetryable(t *testing.T) {
 	t.Parallel()
-	yes := map[string]bool{"ErrOverloaded": true, "ErrNotApplied": true, "ErrBusy": true}
+	yes := map[string]bool{"ErrOverloaded": true, "ErrNotApplied": true, "ErrBusy": true, "ErrUnavailable": true}
 	for name, s := range catalogue() {
 		if got := engine.Retryable(fmt.Errorf("wrapped: %w", s)); got != yes[name] {
 			t.Errorf("%s is retryable: %v", name, got)

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/tidegate/engine/core/breaker"
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/retry"
 )
 
 // Health is the answer to "can this database be relied on now".
@@ -15,11 +18,50 @@ type Health struct {
 	OK bool
 	// Checks are the single answers, in a fixed order.
 	Checks []Check
+	// Breakers are the circuit breakers, as in Stats.
+	Breakers []BreakerStats
+}
+
+// HealthLevel sums Health up in a word.
+type HealthLevel uint8
+
+// The levels.
+const (
+	// HealthOK says that every check is well.
+	HealthOK HealthLevel = iota
+	// HealthDegraded says that the database can be read and something else is wrong: the checks say what.
+	HealthDegraded
+	// HealthDown says that not even reading works.
+	HealthDown
+)
+
+// String returns the level in lower case.
+func (l HealthLevel) String() string {
+	switch l {
+	case HealthOK:
+		return "ok"
+	case HealthDegraded:
+		return "degraded"
+	}
+	return "down"
+}
+
+// Level is what the checks come to.
+func (h Health) Level() HealthLevel {
+	if h.OK {
+		return HealthOK
+	}
+	for _, c := range h.Checks {
+		if c.Name == "read" && !c.OK {
+			return HealthDown
+		}
+	}
+	return HealthDegraded
 }
 
 // Check is one question and its answer.
 type Check struct {
-	// Name is stable: read, write, file, wal, queue, connections.
+	// Name is stable: read, write, file, wal, queue, connections, breakers, quarantine.
 	Name string
 	// OK says whether the answer is good.
 	OK bool
@@ -36,8 +78,9 @@ func (db *DB) Health(ctx context.Context) Health {
 	defer cancel()
 	st := db.Stats()
 	file := db.checkFile() // first: the writer, when asked, moves on to the file that it finds
-	checks := []Check{db.checkRead(ctx), db.checkWrite(ctx), file, db.checkWAL(st), db.checkQueue(st), checkConnections(st)}
-	h := Health{OK: true, Checks: checks}
+	checks := []Check{db.checkRead(ctx), db.checkWrite(ctx), file, db.checkWAL(st), db.checkQueue(st), checkConnections(st),
+		checkBreakers(st), db.checkQuarantine()}
+	h := Health{OK: true, Checks: checks, Breakers: st.Breakers}
 	for _, c := range checks {
 		h.OK = h.OK && c.OK
 	}
@@ -71,6 +114,9 @@ func (db *DB) checkWrite(ctx context.Context) Check {
 	_, err := db.lanes.Do(ctx, lane.JobOptions{Relaxed: true, Name: "health"}, func(*lane.Tx) error { return nil })
 	if err != nil {
 		remedy := "see the error"
+		if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrQuarantined) {
+			remedy = "see the check of that name: writes are refused until it is well"
+		}
 		if errors.Is(err, ErrOverloaded) || errors.Is(err, context.DeadlineExceeded) {
 			remedy = "the writer is saturated or held: look for a long transaction"
 		}
@@ -112,4 +158,39 @@ func checkConnections(st Stats) Check {
 		return Check{Name: "connections", Detail: detail, Remedy: "a statement could not be stopped and its connection was fenced: restart when convenient"}
 	}
 	return Check{Name: "connections", OK: true, Detail: detail}
+}
+
+func checkBreakers(st Stats) Check {
+	var open, remedies []string
+	for _, b := range st.Breakers {
+		if b.State == breaker.Closed {
+			continue
+		}
+		open = append(open, fmt.Sprintf("%s is %s since %s after %s", b.Name, b.State, b.Since.UTC().Format(time.RFC3339), shown(b.Cause)))
+		remedies = append(remedies, remedyOf(b.Name))
+	}
+	if open == nil {
+		return Check{Name: "breakers", OK: true, Detail: "all closed"}
+	}
+	return Check{Name: "breakers", Detail: strings.Join(open, "; "), Remedy: strings.Join(remedies, "; ")}
+}
+
+// remedyOf says what to do about an open breaker. Each closes by itself once its probe succeeds.
+func remedyOf(name string) string {
+	switch name {
+	case retry.Storage.String():
+		return "look at the disk (kernel log, SMART): writes go on by themselves once a probe succeeds"
+	case retry.Writing.String():
+		return "free space on the volume, or make it writable: writes go on by themselves"
+	case retry.Opening.String():
+		return "put the file back, and look at its permissions and the limit of open files"
+	}
+	return "the statement takes its connection with it: ask for less at a time, or raise the lane's memory"
+}
+
+func (db *DB) checkQuarantine() Check {
+	if err := db.guard.quarantine.err(); err != nil {
+		return Check{Name: "quarantine", Detail: err.Error(), Remedy: "restore a backup or repair the database, then `engine health --reset`"}
+	}
+	return Check{Name: "quarantine", OK: true, Detail: "none"}
 }

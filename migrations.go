@@ -141,9 +141,11 @@ func (db *DB) newMigrator(sets []*migrate.Set, seams testSeams) (err error) {
 
 // probe gives a probe a database that it can read from.
 func (db *DB) probe(ctx context.Context, p MigrationProbe) (err error) {
-	lanes, _ := db.cfg.inner(testSeams{})
-	lanes.Observer = observer{db.rec}
+	lanes, opt := db.cfg.inner(testSeams{})
 	reads := &DB{cfg: db.cfg, log: db.log, rec: db.rec, store: db.store, migrator: db.migrator, clock: db.clock}
+	lanes.Observer = observer{reads}
+	reads.protect(db.clock, &lanes, &opt)
+	defer reads.guard.prober.stop()
 	if reads.lanes, err = lane.Open(ctx, db.store, lanes, &readOnlyError{"a probe of a migration only reads"}); err != nil {
 		return err
 	}
@@ -168,6 +170,9 @@ func (db *DB) migrate(ctx context.Context, sets []*migrate.Set, seams testSeams)
 			return &MigrationError{err}
 		}
 		if n := len(status.Pending); n > 0 {
+			if err := db.guard.quarantine.err(); err != nil {
+				return err // the schema that the caller counts on is not there, and will not be
+			}
 			return &MigrationError{fmt.Errorf("%d migrations are pending and the database is open read only: open it once for writing", n)}
 		}
 		return nil
@@ -191,6 +196,9 @@ func migrationFailed(err error) error {
 	}
 	if store, ok := err.(*sqlite.Error); ok {
 		return store
+	}
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrQuarantined) {
+		return err
 	}
 	return &MigrationError{err}
 }

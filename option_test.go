@@ -296,7 +296,7 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	p.armed.Store(false)
-	exec(t, db, "UPDATE acc SET balance = 8")
+	onceItMay(t, db, "UPDATE acc SET balance = 8")
 	if n := one(t, db, "SELECT sum(balance) FROM acc"); n != 16 || p.hits.Load() == 0 {
 		t.Errorf("sum %d after %d faults", n, p.hits.Load())
 	}
@@ -318,7 +318,7 @@ func TestSyncFails(t *testing.T) {
 	if p.hits.Load() == 0 {
 		t.Error("no sync failed")
 	}
-	exec(t, db, "UPDATE acc SET balance = 8 WHERE id = 2") // on a new connection
+	onceItMay(t, db, "UPDATE acc SET balance = 8 WHERE id = 2") // on a new connection, once the probe has checked the file
 	if n := one(t, db, "SELECT balance FROM acc WHERE id = 2"); n != 8 {
 		t.Errorf("balance %d", n)
 	}

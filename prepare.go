@@ -120,7 +120,7 @@ func (s *Stmt) Exec(ctx context.Context, args ...any) (Result, error) {
 	var st trace.Statement
 	s.begin(&st, sqlite.Writer.String(), opts.class)
 	var res lane.Result
-	rep, err := s.db.lanes.Do(ctx, opts.job(s.db), func(tx *lane.Tx) error {
+	rep, err := s.db.write(ctx, opts.job(s.db), s.about, func(tx *lane.Tx) error {
 		var err error
 		res, err = tx.Exec(ctx, s.sql, plain)
 		return err
@@ -163,7 +163,7 @@ func (s *Stmt) query(ctx context.Context, rows *Rows, sql string, args []any) er
 // write runs a statement that writes and returns rows.
 func (s *Stmt) write(ctx context.Context, args []any, opts callOptions, st *trace.Statement) (*lane.Cursor, error) {
 	var written *lane.Cursor
-	rep, err := s.db.lanes.Do(ctx, opts.job(s.db), func(tx *lane.Tx) error {
+	rep, err := s.db.write(ctx, opts.job(s.db), s.about, func(tx *lane.Tx) error {
 		var err error
 		written, err = tx.Open(ctx, s.sql, args)
 		return err

@@ -48,7 +48,7 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 	if err != nil {
 		return Result{}, db.record(ctx, &st, lane.Result{}, err)
 	}
-	rep, err := db.lanes.Do(ctx, once.prove(opts.job(db)), func(tx *lane.Tx) error {
+	rep, err := db.write(ctx, once.prove(opts.job(db)), st.Query, func(tx *lane.Tx) error {
 		earlier, done, err := once.look(ctx, tx)
 		if err != nil {
 			return err
@@ -108,7 +108,7 @@ func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions
 	if err := alone(st.Query); err != nil {
 		return nil, err
 	}
-	cur, err := db.lanes.Query(ctx, lane.ReadOptions{Class: opts.class, Name: opts.name}, sql, args)
+	cur, err := db.readOnce(ctx, sql, args, opts, st)
 	if err == nil {
 		st.QueueWait = cur.Queued()
 		return cur, nil
@@ -118,12 +118,12 @@ func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions
 	}
 	st.Lane = sqlite.Writer.String()
 	var written *lane.Cursor
-	rep, err := db.lanes.Do(ctx, opts.job(db), func(tx *lane.Tx) error {
+	rep, err := db.write(ctx, opts.job(db), nil, func(tx *lane.Tx) error {
 		var err error
 		written, err = tx.Open(ctx, sql, args)
 		return err
 	})
-	st.QueueWait, st.Group = rep.Queue, rep.Group
+	st.QueueWait, st.Group, st.Retries = rep.Queue, rep.Group, max(0, rep.Runs-1)
 	if err != nil {
 		return nil, err // not written, which the lane may still be writing
 	}
@@ -242,6 +242,7 @@ func (db *DB) begin(st *trace.Statement, sql, lane string, opts callOptions) {
 
 // record ends it, and gives the error its public form.
 func (db *DB) record(ctx context.Context, st *trace.Statement, res lane.Result, err error) error {
+	db.met(ctx, st, err)
 	err = typed(err, st.Query.Text)
 	st.Duration = time.Since(st.Start)
 	st.RowsReturned, st.RowsChanged, st.Err = res.Rows, res.RowsAffected, err

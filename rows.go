@@ -68,6 +68,9 @@ func (r *Rows) end(err error) {
 	r.columns = r.cur.Columns()
 	res := r.cur.Finish()
 	r.cur = nil
+	if r.tx != nil {
+		r.tx.failed(err)
+	}
 	if err = r.db.record(r.ctx, &r.st, res, err); err != nil {
 		r.err = err
 	}

@@ -16,6 +16,10 @@ type Stats struct {
 	Leaked int
 	// SchemaVersion is the latest migration applied by this Open, 0 when it applied none.
 	SchemaVersion int
+	// Breakers are the circuit breakers: those of storage, write and open always, then those of statements that are not closed.
+	Breakers []BreakerStats
+	// Retry is what the engine has run again by itself, and what its budget refused.
+	Retry RetryStats
 }
 
 // WriterStats, PoolStats and WALStats are documented field by field in package lane.
@@ -32,5 +36,6 @@ type (
 func (db *DB) Stats() Stats {
 	s := db.lanes.Stats()
 	return Stats{Writer: s.Writer, Readers: s.Readers, Analytics: s.Analytics, Maintenance: s.Maintenance, WAL: s.WAL,
-		Syncs: s.Syncs, Leaked: s.Leaked, SchemaVersion: db.applied.To}
+		Syncs: s.Syncs, Leaked: s.Leaked, SchemaVersion: db.applied.To,
+		Breakers: db.guard.breakers(), Retry: db.guard.pacer.Stats()}
 }

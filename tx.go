@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/retry"
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/core/trace"
 )
@@ -23,6 +24,7 @@ type Tx struct {
 	onCommit []func()
 	count    int         // statements
 	over     atomic.Bool // its closure has returned
+	fault    error       // the first failure of the store in this run
 }
 
 // Exec runs one statement that returns no rows (rows of a RETURNING clause are discarded).
@@ -77,7 +79,11 @@ func (tx *Tx) exec(ctx context.Context, sql string, args []any) (Result, error) 
 	tx.count++
 	var st trace.Statement
 	tx.db.begin(&st, sql, sqlite.Writer.String(), tx.opts)
+	if err := tx.db.mayRun(st.Query); err != nil {
+		return Result{}, tx.db.record(ctx, &st, lane.Result{}, err)
+	}
 	res, err := tx.write.Exec(ctx, sql, plain)
+	tx.failed(err)
 	return Result{res.RowsAffected, res.LastInsertID}, tx.db.record(ctx, &st, res, err)
 }
 
@@ -107,7 +113,11 @@ func (tx *Tx) query(ctx context.Context, rows *Rows, sql string, args []any) err
 	}
 	rows.db, rows.ctx, rows.tx = tx.db, ctx, tx
 	tx.db.begin(&rows.st, sql, where, tx.opts)
-	if rows.cur, err = tx.open(ctx, sql, plain); err != nil {
+	if err = tx.db.mayRun(rows.st.Query); err == nil {
+		rows.cur, err = tx.open(ctx, sql, plain)
+	}
+	if err != nil {
+		tx.failed(err)
 		return tx.db.record(ctx, &rows.st, lane.Result{}, err)
 	}
 	return nil
@@ -184,8 +194,9 @@ func (db *DB) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	defer func() { // on panic and Goexit too
 		tx.report(rep, err)
 	}()
+	db.guard.pacer.Call()
 	rep, err = db.lanes.Update(spanned, once.prove(o.job(db)), func(w *lane.Tx) error {
-		tx.write, tx.count, tx.onCommit = w, 0, nil
+		tx.write, tx.count, tx.onCommit, tx.fault = w, 0, nil, nil
 		if _, done, err := once.look(spanned, w); err != nil || done {
 			return err
 		}
@@ -251,14 +262,33 @@ func (db *DB) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 	var rep lane.Report
 	err = errPanicked
 	defer func() { tx.report(rep, err) }()
-	rd, e := db.lanes.Read(spanned, lane.ReadOptions{Class: o.class, Name: o.name, Snapshot: true})
-	if e != nil {
-		err = typed(e, "")
-		return err
+	db.guard.pacer.Call()
+	var runs retry.Runs
+	for {
+		var ran bool
+		ran, err = tx.onSnapshot(spanned, &rep, runs.Again > 0, fn)
+		if err != nil && !ran {
+			db.note(spanned, err, retry.Read, nil)
+		}
+		if !tx.rerun(ctx, &runs, err, ran) {
+			break
+		}
+	}
+	rep.Runs = 1 + runs.Again
+	return err
+}
+
+// onSnapshot runs a View's closure once. ran says whether it was.
+func (tx *Tx) onSnapshot(ctx context.Context, rep *lane.Report, fresh bool, fn func(context.Context, *Tx) error) (ran bool, err error) {
+	db, o := tx.db, tx.opts
+	rd, err := db.lanes.Read(ctx, lane.ReadOptions{Class: o.class, Name: o.name, Snapshot: true, Fresh: fresh})
+	if err != nil {
+		return false, typed(err, "")
 	}
 	defer rd.Close()
 	defer tx.over.Store(true)
+	tx.over.Store(false)
+	tx.count, tx.fault = 0, nil
 	rep.Queue, tx.read = rd.Queued(), rd
-	err = fn(context.WithValue(spanned, txKey{db}, tx), tx)
-	return err
+	return true, fn(context.WithValue(ctx, txKey{db}, tx), tx)
 }

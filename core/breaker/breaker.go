@@ -42,7 +42,8 @@ func (s State) String() string {
 
 // Config of a Breaker. Every duration and count must be positive.
 type Config struct {
-	Name     string        // of the domain, for errors and statistics
+	Name     string        // for errors and statistics
+	Domain   string        // one of few names, for the attribute error.type; "": the Name
 	Failures int           // so many within Window open it
 	Window   time.Duration //
 	Rest     time.Duration // how long it is open before the first probe; doubled by every probe that fails
@@ -62,7 +63,8 @@ type Change struct {
 
 // OpenError says that a call was refused before it did anything.
 type OpenError struct {
-	Name       string        // of the domain
+	Name       string        // of the breaker
+	Domain     string        // what kind of breaker it is
 	For        time.Duration // how long the breaker has been open
 	RetryAfter time.Duration // when a retry has a chance
 	Cause      error         // the failure that opened it; not unwrapped: it is another call's
@@ -77,7 +79,7 @@ func (e *OpenError) Error() string {
 func (e *OpenError) Is(target error) bool { return target == ErrOpen }
 
 // ErrorType is the value of the error.type attribute in spans.
-func (e *OpenError) ErrorType() string { return "breaker_" + e.Name }
+func (e *OpenError) ErrorType() string { return "breaker_" + e.Domain }
 
 // Breaker is one circuit breaker. Safe for concurrent use.
 type Breaker struct {
@@ -101,6 +103,9 @@ type Breaker struct {
 func New(cfg Config) *Breaker {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.System()
+	}
+	if cfg.Domain == "" {
+		cfg.Domain = cfg.Name
 	}
 	return &Breaker{cfg: cfg, recent: make([]time.Time, max(1, cfg.Failures)), rest: cfg.Rest}
 }
@@ -134,12 +139,7 @@ func (b *Breaker) Allow() (probe bool, err error) {
 		return false, nil
 	}
 	now := b.cfg.Clock.Now()
-	due := b.left(now) <= 0
-	if b.State() == HalfOpen {
-		// A probe that never came back, because its caller died or its goroutine hangs, must not keep the breaker half open for ever.
-		due = b.probing.IsZero() || passed(b.probing, now) >= b.cfg.MaxRest
-	}
-	if !due {
+	if !b.due(now) {
 		err = b.refuse()
 		b.mu.Unlock()
 		return false, err
@@ -148,6 +148,25 @@ func (b *Breaker) Allow() (probe bool, err error) {
 	change := b.become(HalfOpen, now, nil)
 	b.tell(change)
 	return true, nil
+}
+
+// Due reports whether Allow would let a probe through now.
+func (b *Breaker) Due() bool {
+	if b.State() == Closed {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.State() != Closed && b.due(b.cfg.Clock.Now())
+}
+
+// due is Due for a breaker that is not closed. b.mu is held.
+func (b *Breaker) due(now time.Time) bool {
+	if b.State() == HalfOpen {
+		// A probe that never came back, because its caller died or its goroutine hangs, must not keep the breaker half open for ever.
+		return b.probing.IsZero() || passed(b.probing, now) >= b.cfg.MaxRest
+	}
+	return b.left(now) <= 0
 }
 
 // Settle ends a probe that Allow let through. A nil err is a good one.
@@ -253,7 +272,7 @@ func passed(then, now time.Time) time.Duration {
 func (b *Breaker) refuse() *OpenError {
 	b.refused.Add(1)
 	now := b.cfg.Clock.Now()
-	return &OpenError{Name: b.cfg.Name, For: max(0, now.Sub(b.since)), RetryAfter: b.retryAfter(now), Cause: b.cause}
+	return &OpenError{Name: b.cfg.Name, Domain: b.cfg.Domain, For: max(0, now.Sub(b.since)), RetryAfter: b.retryAfter(now), Cause: b.cause}
 }
 
 func (b *Breaker) retryAfter(now time.Time) time.Duration {

@@ -53,7 +53,7 @@ func (k *Keyed) Failure(key uint64, name string, cause error) {
 // Settle ends a probe of the key, as Breaker.Settle does; a key that is well again is forgotten.
 func (k *Keyed) Settle(key uint64, err error) {
 	b := k.Of(key)
-	if b == nil {
+	if b == nil || b.State() != HalfOpen {
 		return
 	}
 	b.Settle(err)

@@ -1,12 +1,17 @@
 package lane
 
+import "github.com/tidegate/engine/core/retry"
+
 // Admission is what the owner of the lanes decides ahead of writes and hears of afterwards. Its functions must be safe for concurrent use
 // and must not block. The zero value lets everything in and tells nobody.
 type Admission struct {
 	// Write is asked ahead of each write but the engine's own (JobOptions.Own), before it queues. Its error is the caller's.
 	Write func() error
-	// Checkpoint is told of each checkpoint that failed: it runs after the acknowledgement, so no caller hears of it.
-	Checkpoint func(err error)
+	// Failed is told of each failure of the store that belongs to no one statement, or that its caller does not hear of because the lane
+	// tries again: connecting, BEGIN, the inquiry after a COMMIT, a checkpoint, the first run of a job that gets a second.
+	Failed func(phase retry.Phase, err error)
+	// Retry is asked before a job is run once more after a failure of its own.
+	Retry func() bool
 }
 
 // refuses is why a write may not queue, or nil.
@@ -45,9 +50,15 @@ func (w *writer) isFrozen() error {
 	return nil
 }
 
-// checkpointFailed passes the failure of a checkpoint on.
-func (w *writer) checkpointFailed(err error) {
-	if told := w.lanes.cfg.Admission.Checkpoint; told != nil {
-		told(err)
+// failed passes a failure on.
+func (w *writer) failed(phase retry.Phase, err error) {
+	if told := w.lanes.cfg.Admission.Failed; told != nil {
+		told(phase, err)
 	}
+}
+
+// mayRetry asks for one more run.
+func (w *writer) mayRetry() bool {
+	ask := w.lanes.cfg.Admission.Retry
+	return ask == nil || ask()
 }

@@ -26,6 +26,7 @@ func (s *shift) begin(full bool, first *job) error {
 			s.full = full
 			return s.foreign()
 		}
+		s.w.failed(retry.Begin, err)
 		d := retry.Of(err, retry.Begin)
 		if d.Discard || s.conn != nil && s.conn.Broken() != nil {
 			s.discard(err)

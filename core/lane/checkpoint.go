@@ -3,6 +3,7 @@ package lane
 import (
 	"time"
 
+	"github.com/tidegate/engine/core/retry"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -38,7 +39,7 @@ func (s *shift) checkpoint() {
 	s.w.stats.wal.checkpoints.Add(1)
 	s.w.stats.wal.took.Add(int64(time.Since(began)))
 	if err != nil {
-		s.w.checkpointFailed(err)
+		s.w.failed(retry.Checkpoint, err)
 		if s.broken() || fatal(sqlite.ClassOf(err)) {
 			s.discard(err)
 		}
@@ -61,7 +62,7 @@ func (s *shift) truncate() {
 	}
 	s.w.lanes.readers.letGo()
 	if _, _, _, err := s.conn.Checkpoint(sqlite.Truncate); err != nil {
-		s.w.checkpointFailed(err)
+		s.w.failed(retry.Checkpoint, err)
 		if s.broken() || fatal(sqlite.ClassOf(err)) {
 			s.discard(err)
 			return

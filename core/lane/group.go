@@ -101,7 +101,8 @@ func (s *shift) lose(cause error, blamed *job, own error) {
 		s.discard(cause)
 	}
 	s.w.stats.failed.Add(1)
-	if d := retry.Of(own, retry.Write); d.Again == retry.Once && blamed.again() && blamed.ctx.Err() == nil {
+	if d := retry.Of(own, retry.Write); d.Again == retry.Once && blamed.again() && blamed.ctx.Err() == nil && s.w.mayRetry() {
+		s.w.failed(retry.Write, own)
 		members = append(members, blamed) // nothing of it was applied, and the next connection may be luckier
 	} else {
 		blamed.done(own)

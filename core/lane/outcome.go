@@ -74,7 +74,11 @@ func (s *shift) undone(members []*job, kind sqlite.ErrorClass, err error) {
 			j.done(err)
 		}
 	case sqlite.IO:
-		s.replay(members, err)
+		if s.w.mayRetry() {
+			s.replay(members, err)
+			return
+		}
+		fallthrough
 	default:
 		for _, j := range members {
 			j.done(&NotAppliedError{j.name(), err})
@@ -103,6 +107,7 @@ func (s *shift) resolve(members []*job, mark sqlite.LogMark, cause error) fate {
 		if err == nil {
 			return f
 		}
+		s.w.failed(retry.Begin, err)
 		s.drop()
 		d := retry.Of(err, retry.Begin)
 		if d.Quarantine || time.Now().After(until) {
