@@ -37,7 +37,7 @@ const (
 	writingFailures   = 3  // a full disk does not empty itself
 	openingFailures   = 5
 	statementFailures = 3
-	failureWindow     = 10 * time.Second
+	failureWindow     = time.Minute
 	statementWindow   = 5 * time.Minute
 	firstRest         = 100 * time.Millisecond
 	longestRest       = 30 * time.Second
