@@ -62,7 +62,7 @@ func thirdParty() map[string][]string {
 		"google.golang.org/grpc":             process,
 		"google.golang.org/protobuf":         append(process, command...),
 		"github.com/knadh/koanf":             {"config"},
-		"go.yaml.in/yaml":                    {"config"},                // what koanf itself reads YAML with
+		"go.yaml.in/yaml":                    {"config", "plugins"},     // what koanf itself reads YAML with; manifests of plug-ins
 		"github.com/peterh/liner":            {"internal/shell"},        // line editing
 		"github.com/parquet-go/parquet-go":   {"core/bulk/parquet/..."}, // 4 MB that an embedder without Parquet need not carry
 		"golang.org/x/term":                  command,

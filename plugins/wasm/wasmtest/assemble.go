@@ -3,6 +3,7 @@ package wasmtest
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ import (
 //
 // A line that it does not understand.
 func Assemble(text string) ([]byte, error) {
-	a := &assembler{funcs: map[string]uint32{}, sections: map[byte][]byte{}}
+	a := &assembler{funcs: map[string]uint32{}, sections: map[byte][]byte{}, raw: map[byte][]byte{}, opcodes: opcodes()}
 	lines := strings.Split(text, "\n")
 	for _, line := range lines { // functions may be called before they are written
 		if f := fields(line); len(f) > 3 && f[0] == "import" {
@@ -60,6 +61,8 @@ type assembler struct {
 	bodies   [][]byte
 	data     [][]byte
 	sections map[byte][]byte
+	raw      map[byte][]byte // sections as they are, instead of what the other lines make
+	opcodes  map[string][]byte
 	body     []byte
 	depth    int
 }
@@ -176,7 +179,7 @@ func (a *assembler) line(line string) error {
 			return err
 		}
 		b, err := raw(f[2:])
-		a.sections[byte(id)] = b
+		a.raw[byte(id)] = b
 		return err
 	}
 	return fmt.Errorf("unknown directive")
@@ -328,6 +331,7 @@ func (a *assembler) module() []byte {
 	vector(10, a.bodies)
 	vector(11, a.data)
 	a.sections[12] = leb(nil, uint64(len(a.data)))
+	maps.Copy(a.sections, a.raw)
 	out := []byte("\x00asm\x01\x00\x00\x00")
 	for _, id := range []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11} {
 		if b, ok := a.sections[id]; ok {

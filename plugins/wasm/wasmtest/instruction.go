@@ -22,38 +22,16 @@ i32.reinterpret_f32 i64.reinterpret_f64 f32.reinterpret_i32 f64.reinterpret_i64 
 const memory = `i32.load:2 i64.load:3 f32.load:2 f64.load:3 i32.load8_s:0 i32.load8_u:0 i32.load16_s:1 i32.load16_u:1 i64.load8_s:0 i64.load8_u:0 i64.load16_s:1 i64.load16_u:1
 i64.load32_s:2 i64.load32_u:2 i32.store:2 i64.store:3 f32.store:2 f64.store:3 i32.store8:0 i32.store16:1 i64.store8:0 i64.store16:1 i64.store32:2`
 
-// plain holds instructions without immediates, or with fixed ones.
-func plain(op string) []byte {
-	switch op {
-	case "unreachable":
-		return []byte{0x00}
-	case "nop":
-		return []byte{0x01}
-	case "else":
-		return []byte{0x05}
-	case "return":
-		return []byte{0x0f}
-	case "drop":
-		return []byte{0x1a}
-	case "select":
-		return []byte{0x1b}
-	case "memory.size":
-		return []byte{0x3f, 0}
-	case "memory.grow":
-		return []byte{0x40, 0}
-	case "memory.copy":
-		return []byte{0xfc, 10, 0, 0}
-	case "memory.fill":
-		return []byte{0xfc, 11, 0}
-	case "table.copy":
-		return []byte{0xfc, 14, 0, 0}
+// opcodes are the instructions without immediates, or with fixed ones.
+func opcodes() map[string][]byte {
+	out := map[string][]byte{
+		"unreachable": {0x00}, "nop": {0x01}, "else": {0x05}, "return": {0x0f}, "drop": {0x1a}, "select": {0x1b},
+		"memory.size": {0x3f, 0}, "memory.grow": {0x40, 0}, "memory.copy": {0xfc, 10, 0, 0}, "memory.fill": {0xfc, 11, 0}, "table.copy": {0xfc, 14, 0, 0},
 	}
-	for i, n := range strings.Fields(numeric) {
-		if n == op {
-			return []byte{byte(0x45 + i)}
-		}
+	for i, name := range strings.Fields(numeric) {
+		out[name] = []byte{byte(0x45 + i)}
 	}
-	return nil
+	return out
 }
 
 // indexed holds instructions with one number, the bytes before and after it.
@@ -116,7 +94,7 @@ func (a *assembler) instruction(f []string) error {
 		a.body = append(a.body, c...)
 		return err
 	}
-	if b := plain(op); b != nil {
+	if b := a.opcodes[op]; b != nil {
 		a.body = append(a.body, b...)
 		return nil
 	}

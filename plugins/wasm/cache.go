@@ -1,0 +1,174 @@
+package wasm
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+)
+
+// cache keeps compiled modules. The runtime's own files hold executable code under a CRC, which everybody can compute; so they live only in a private
+// directory while a module is loaded, and what stays is an envelope of ours:
+//
+//	"TGCACHE1" | HMAC-SHA-256 of the rest under the key, the hash of the module bound into it | u16 length of the name | name | file
+type cache struct {
+	dir string
+	key []byte
+}
+
+const (
+	cacheMagic = "TGCACHE1"
+	cacheName  = ".tgc"
+	keyFile    = "cache.key"
+	maxEntry   = 1 << 28
+)
+
+// openCache makes the directory, or refuses one that others may write to or read.
+func openCache(dir string, key []byte) (*cache, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("wasm: compile cache: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("wasm: compile cache: %w", err)
+	}
+	if !info.IsDir() || runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("wasm: compile cache: %s is open to others, and holds code that this process runs: chmod 700, or choose another directory", dir)
+	}
+	if key == nil {
+		if key, err = readKey(filepath.Join(dir, keyFile)); err != nil {
+			return nil, fmt.Errorf("wasm: compile cache: %w", err)
+		}
+	}
+	return &cache{dir: dir, key: key}, nil
+}
+
+// readKey reads the key, or makes it.
+func readKey(path string) ([]byte, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, err = f.Write(key)
+		return key, errors.Join(err, f.Close())
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	if key, err = os.ReadFile(path); err == nil && len(key) != 32 {
+		// Another process is writing it just now, or it is damaged: then nothing that it has authenticated is of use.
+		err = fmt.Errorf("%s is damaged: remove it, and the cache is filled again", path)
+	}
+	return key, err
+}
+
+// id names what would be compiled: the module, and what compiles it.
+func id(wasm []byte) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %s %s %s\n", runtime.GOOS, runtime.GOARCH, runtime.Version(), runtimeVersion())
+	h.Write(wasm)
+	return h.Sum(nil)
+}
+
+func (c *cache) mac(id, rest []byte) []byte {
+	h := hmac.New(sha256.New, c.key)
+	h.Write([]byte(cacheMagic))
+	h.Write(id)
+	h.Write(rest)
+	return h.Sum(nil)
+}
+
+// open gives the runtime a directory with the entry of the module, if there is a good one. done keeps what was compiled, and cleans up. A nil cache gives
+// nothing.
+func (c *cache) open(wasm []byte) (wazero.CompilationCache, func(keep bool), error) {
+	if c == nil {
+		return nil, func(bool) {}, nil
+	}
+	tmp, err := os.MkdirTemp(c.dir, "run-")
+	if err != nil {
+		return nil, nil, err
+	}
+	key := id(wasm)
+	path := filepath.Join(c.dir, hex.EncodeToString(key)+cacheName)
+	hit := c.unpack(path, key, tmp)
+	cc, err := wazero.NewCompilationCacheWithDir(tmp)
+	if err != nil {
+		_ = os.RemoveAll(tmp)
+		return nil, nil, err
+	}
+	return cc, func(keep bool) {
+		if keep && !hit {
+			c.pack(path, key, tmp) // a cache that cannot be written costs time, nothing else
+		}
+		_ = os.RemoveAll(tmp)
+	}, nil
+}
+
+// unpack puts the file of an entry where the runtime looks for it; an entry that is damaged or forged is removed.
+func (c *cache) unpack(path string, id []byte, tmp string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxEntry {
+		return false
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	const head = len(cacheMagic) + sha256.Size
+	if len(b) < head+2 || string(b[:len(cacheMagic)]) != cacheMagic || !hmac.Equal(b[len(cacheMagic):head], c.mac(id, b[head:])) {
+		_ = os.Remove(path)
+		return false
+	}
+	n := int(binary.LittleEndian.Uint16(b[head:]))
+	rest := b[head+2:]
+	if n > len(rest) || !filepath.IsLocal(string(rest[:n])) {
+		return false
+	}
+	to := filepath.Join(tmp, string(rest[:n]))
+	if os.MkdirAll(filepath.Dir(to), 0o700) != nil {
+		return false
+	}
+	return os.WriteFile(to, rest[n:], 0o600) == nil
+}
+
+// pack keeps the one file that the runtime has written.
+func (c *cache) pack(path string, id []byte, tmp string) {
+	var files []string
+	_ = filepath.WalkDir(tmp, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && !strings.HasSuffix(p, ".tmp") {
+			files = append(files, p)
+		}
+		return nil
+	})
+	for _, file := range files {
+		name, err := filepath.Rel(tmp, file)
+		b, err2 := os.ReadFile(file)
+		if err != nil || err2 != nil || len(files) != 1 || len(b) > maxEntry {
+			return
+		}
+		rest := binary.LittleEndian.AppendUint16(nil, uint16(len(name)))
+		rest = append(append(rest, name...), b...)
+		entry := append([]byte(cacheMagic), c.mac(id, rest)...)
+		f, err := os.CreateTemp(c.dir, "new-")
+		if err != nil {
+			return
+		}
+		_, err = f.Write(append(entry, rest...))
+		if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+			err = os.Rename(f.Name(), path)
+		}
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}
+}
