@@ -212,7 +212,7 @@ func TestLoadRefuses(t *testing.T) {
 		"call of the meter":  {small("func $v (i32 i32) -> (i64) tg_validate\ni64.const 9\ni64.const 9\ncall 3\nend\n"), nil, plugins.FaultLoad, "function 3, and the module has 3"},
 		"export of the fuel": {small(validate) + "raw 7 01 01 78 03 00\n", nil, plugins.FaultLoad, "names nothing of the module"},
 		"too many locals":    {small("func $v (i32 i32) -> (i64) tg_validate\ni64.const 0\nend\n") + "raw 10 01 08 01 ff ff ff ff 0f 7f 0b\n", nil, plugins.FaultLoad, ""},
-		"a huge function":    {small("func $v (i32 i32) -> (i64) tg_validate\n" + strings.Repeat("nop\n", 400_000) + "i64.const 0\nend\n"), nil, plugins.FaultLoad, "split it"},
+		"a huge function":    {small("func $v (i32 i32) -> (i64) tg_validate\n" + strings.Repeat("raw"+strings.Repeat(" 01", 1000)+"\n", 400) + "i64.const 0\nend\n"), nil, plugins.FaultLoad, "split it"},
 		"threads":            {small("func $v (i32 i32) -> (i64) tg_validate\nraw fe 00 02 00\ni64.const 0\nend\n"), nil, plugins.FaultLoad, "without threads"},
 		"SIMD":               {small("func $v (i32 i32) -> (i64) tg_validate\nraw fd 0c\ni64.const 0\nend\n"), nil, plugins.FaultLoad, "SIMD"},
 		"exceptions":         {small("func $v (i32 i32) -> (i64) tg_validate\nraw 06 40 0b\ni64.const 0\nend\n"), nil, plugins.FaultLoad, "exceptions"},

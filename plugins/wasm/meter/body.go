@@ -46,7 +46,7 @@ func (r *rewriter) body(own int) []byte {
 	old := &r.m.Bodies[own]
 	fn := r.m.Types[r.m.Funcs[own]]
 	scratch := uint32(s.locals)
-	frame := s.calls || s.frame > largeFrame
+	frame := (s.calls || s.frame > largeFrame) && !r.o.Unmetered
 	c := &code{}
 	c.b = make([]byte, 0, len(old.Code)+len(old.Code)/4+64)
 	c.u32(uint32(len(old.Locals) + 1))
@@ -56,22 +56,7 @@ func (r *rewriter) body(own int) []byte {
 	}
 	c.byte(1, byte(module.I64))
 
-	c.op(opGlobGet, r.fuel)
-	c.i64(s.entry + EntryCost)
-	c.byte(opI64Sub)
-	c.op(opLocalTee, scratch)
-	c.op(opGlobSet, r.fuel)
-	c.get(scratch)
-	if frame {
-		c.op(opGlobGet, r.stack)
-		c.i64(s.frame)
-		c.byte(opI64Sub)
-		c.op(opLocalTee, scratch)
-		c.op(opGlobSet, r.stack)
-		c.get(scratch)
-		c.byte(opI64Or)
-	}
-	r.check(c)
+	r.enter(c, s, scratch, frame)
 	if frame {
 		c.byte(module.OpBlock)
 		r.blockType(c, fn)
@@ -85,6 +70,30 @@ func (r *rewriter) body(own int) []byte {
 		c.byte(module.OpEnd)
 	}
 	return c.b
+}
+
+// enter pays for the function and its frame, and looks at both at once.
+func (r *rewriter) enter(c *code, s survey, scratch uint32, frame bool) {
+	if r.o.Unmetered {
+		return
+	}
+	r.take(c, r.fuel, s.entry+EntryCost, scratch)
+	c.get(scratch)
+	if frame {
+		r.take(c, r.stack, s.frame, scratch)
+		c.get(scratch)
+		c.byte(opI64Or)
+	}
+	r.check(c)
+}
+
+// take subtracts from a global and leaves the rest in a local.
+func (r *rewriter) take(c *code, global uint32, n int64, scratch uint32) {
+	c.op(opGlobGet, global)
+	c.i64(n)
+	c.byte(opI64Sub)
+	c.op(opLocalTee, scratch)
+	c.op(opGlobSet, global)
 }
 
 // check calls the host where the i64 on the stack is below zero.
@@ -118,13 +127,11 @@ func (r *rewriter) instructions(c *code, own int, s survey, scratch uint32, fram
 		switch {
 		case w.Op == module.OpLoop:
 			c.byte(old[w.From:w.To]...)
-			c.op(opGlobGet, r.fuel)
-			c.i64(s.loops[loop])
-			c.byte(opI64Sub)
-			c.op(opLocalTee, scratch)
-			c.op(opGlobSet, r.fuel)
-			c.get(scratch)
-			r.check(c)
+			if !r.o.Unmetered {
+				r.take(c, r.fuel, s.loops[loop], scratch)
+				c.get(scratch)
+				r.check(c)
+			}
 			loop++
 		case w.Op == module.OpCall:
 			c.op(module.OpCall, r.function(w.Index))

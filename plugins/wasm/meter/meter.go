@@ -37,6 +37,8 @@ const (
 type Options struct {
 	// MaxPages is the most pages of 64 KiB that the memory may have.
 	MaxPages uint32
+	// Unmetered leaves the payments out, to measure what they cost. Such a module cannot be stopped.
+	Unmetered bool
 }
 
 // Result is a rewritten module.
