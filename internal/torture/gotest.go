@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,21 +17,32 @@ import (
 // test may report figures with t.Logf("figures: kills=50 slowest=120ms"). Cases are the tests that passed, or the figure named "cases".
 func Tests(name, promise, about, pkg, run string) Scenario {
 	return Scenario{Name: name, Promise: promise, About: about, LongOnly: true,
-		Run: func(ctx context.Context, e *Env) (Result, error) { return goTest(ctx, e, pkg, run) }}
+		Run: func(ctx context.Context, e *Env) (Result, error) { return goTest(ctx, e, ".", pkg, run) }}
 }
 
-func goTest(ctx context.Context, e *Env, pkg, run string) (Result, error) {
+// TestsIn is Tests for a module of its own inside this one, in the folder dir. Where all of its tests were skipped, so is the scenario.
+func TestsIn(dir, name, promise, about, run string) Scenario {
+	s := Tests(name, promise, about, ".", run)
+	s.Run = func(ctx context.Context, e *Env) (Result, error) { return goTest(ctx, e, dir, ".", run) }
+	return s
+}
+
+func goTest(ctx context.Context, e *Env, dir, pkg, run string) (Result, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-timeout", "2h", "-run", run, pkg)
-	cmd.Dir = root
+	cmd.Dir = filepath.Join(root, dir)
 	cmd.Env = append(os.Environ(), "TIDEGATE_TORTURE=1", "TIDEGATE_SEED="+strconv.FormatUint(e.Seed, 10))
 	out, err := cmd.CombinedOutput()
 	result := figuresOf(out)
 	if err != nil {
 		return result, fmt.Errorf("go test -run %s %s: %w\n%s", run, pkg, err, tail(out, 60))
+	}
+	if _, why, skipped := bytes.Cut(out, []byte("SKIPPED: ")); skipped && result.Cases == 0 {
+		line, _, _ := strings.Cut(string(why), "\n")
+		return result, Skip("%s", line)
 	}
 	return result, nil
 }
