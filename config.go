@@ -46,6 +46,8 @@ type Config struct {
 	WAL WALConfig
 	// Keys says how long idempotency keys are kept (see [Key]).
 	Keys KeysConfig
+	// Tenants bounds what each [Tenant] may take of a lane.
+	Tenants TenantsConfig
 	// Extend adds SQL functions, collations and extensions to every connection.
 	Extend Extensions
 
@@ -63,6 +65,9 @@ type WriterConfig struct {
 	Queue int
 	// QueueTimeout is how long one may wait before it is refused with [ErrOverloaded]. Default 2 s.
 	QueueTimeout time.Duration
+	// QueueTarget is the wait that is kept to while more keeps coming than is served: what would wait longer is refused at once with
+	// [ErrOverloaded], and what has waited for twice as long is dropped. Default 5 ms; 0 refuses nothing for that reason.
+	QueueTarget time.Duration
 	// GroupJobs is how many transactions share a COMMIT at most. Default 128.
 	GroupJobs int
 	// GroupTime is how long a group may take in more members. Default 5 ms.
@@ -89,6 +94,8 @@ type LaneConfig struct {
 	Queue int
 	// QueueTimeout is how long one may wait before it is refused with [ErrOverloaded]. Default 2 s, 30 s, 30 s.
 	QueueTimeout time.Duration
+	// QueueTarget is the same as [WriterConfig.QueueTarget], for the wait for a slot. Default 5 ms, 1 s, 1 s.
+	QueueTarget time.Duration
 	// IdleTimeout is after how long an unused connection is closed. Default 5 min.
 	IdleTimeout time.Duration
 	// Memory is the most that one connection may use, in bytes. Default 64 MiB, analytics 512 MiB.
@@ -111,6 +118,30 @@ type WALConfig struct {
 	// SnapshotAge is how old a snapshot may get while the log is over Soft; then it ends with [ErrSnapshotExpired].
 	// Default 30 s.
 	SnapshotAge time.Duration
+}
+
+// TenantsConfig bounds tenants. Each lane (writer, readers, analytics, maintenance) counts for itself; calls that name no [Tenant] are
+// not counted.
+type TenantsConfig struct {
+	// InFlight is how many calls of a tenant may be under way at once: transactions of a group that is not yet committed, and reads that
+	// hold a connection. More wait, even where the lane is idle; a View that reads outside itself waits for its own end. Default 0: no bound.
+	InFlight int
+	// Queued is how many calls of a tenant may wait; more are refused with [ErrOverloaded]. Default 0: no bound.
+	Queued int
+	// Quotas are those of single tenants, instead of the above.
+	Quotas []Quota
+}
+
+// Quota is what one tenant may take of a lane.
+type Quota struct {
+	// Tenant is its name, see [Tenant].
+	Tenant string
+	// InFlight is as in [TenantsConfig]; 0: no bound.
+	InFlight int
+	// Queued is as in [TenantsConfig]; 0: no bound.
+	Queued int
+	// Share is how many turns it has in a round while others wait, too; 0 is 1.
+	Share int
 }
 
 // Extensions are what SQL gains on every connection of every lane.
@@ -146,14 +177,14 @@ func DefaultConfig(url string) Config {
 	d := lane.DefaultConfig()
 	o, m := sqlite.DefaultOptions(), migrate.DefaultConfig()
 	read := func(p lane.PoolConfig, role sqlite.Role) LaneConfig {
-		return LaneConfig{Slots: p.Slots, Connections: p.Conns, Queue: p.Queue, QueueTimeout: p.QueueTimeout,
+		return LaneConfig{Slots: p.Slots, Connections: p.Conns, Queue: p.Queue, QueueTimeout: p.QueueTimeout, QueueTarget: p.QueueTarget,
 			IdleTimeout: p.IdleTimeout, Memory: o.Memory[role], CacheKiB: o.CacheKiB[role]}
 	}
 	return Config{
 		URL:    url,
 		Create: true,
 		Writer: WriterConfig{
-			Durability: Durable, Queue: d.Writer.Queue, QueueTimeout: d.Writer.QueueTimeout,
+			Durability: Durable, Queue: d.Writer.Queue, QueueTimeout: d.Writer.QueueTimeout, QueueTarget: d.Writer.QueueTarget,
 			GroupJobs: d.Writer.GroupJobs, GroupTime: d.Writer.GroupTime, Hold: d.Writer.Hold,
 			StatementTime: d.Writer.StatementTime, BusyTimeout: d.Writer.BusyTimeout,
 		},
@@ -172,7 +203,7 @@ func (c *Config) inner(seams testSeams) (lane.Config, sqlite.Options) {
 	l := lane.DefaultConfig()
 	l.Clock, l.Logger = seams.clock, c.Logger
 	w := &l.Writer
-	w.Queue, w.QueueTimeout = c.Writer.Queue, c.Writer.QueueTimeout
+	w.Queue, w.QueueTimeout, w.QueueTarget = c.Writer.Queue, c.Writer.QueueTimeout, c.Writer.QueueTarget
 	w.GroupJobs, w.GroupTime, w.Hold = c.Writer.GroupJobs, c.Writer.GroupTime, c.Writer.Hold
 	w.StatementTime, w.BusyTimeout = c.Writer.StatementTime, c.Writer.BusyTimeout
 	o := sqlite.DefaultOptions()
@@ -184,13 +215,43 @@ func (c *Config) inner(seams testSeams) (lane.Config, sqlite.Options) {
 		to   *lane.PoolConfig
 	}{{sqlite.Reader, c.Readers, &l.Readers}, {sqlite.Analytics, c.Analytics, &l.Analytics}, {sqlite.Maintenance, c.Maintenance, &l.Maintenance}} {
 		p.to.Slots, p.to.Conns, p.to.Queue = p.from.Slots, p.from.Connections, p.from.Queue
-		p.to.QueueTimeout, p.to.IdleTimeout = p.from.QueueTimeout, p.from.IdleTimeout
+		p.to.QueueTimeout, p.to.QueueTarget, p.to.IdleTimeout = p.from.QueueTimeout, p.from.QueueTarget, p.from.IdleTimeout
 		p.to.MemoryBound = p.from.Memory * 3 / 4 // a connection never gives memory back until it is closed
 		o.Memory[p.role], o.CacheKiB[p.role] = p.from.Memory, p.from.CacheKiB
 	}
 	l.WAL = lane.WALConfig{CheckpointFrames: c.WAL.CheckpointFrames, Soft: c.WAL.Soft, Hard: c.WAL.Hard, Cap: c.WAL.Cap,
 		SnapshotAge: c.WAL.SnapshotAge}
+	l.Quotas = c.Tenants.inner()
 	return l, o
+}
+
+// inner translates the quotas.
+func (t *TenantsConfig) inner() lane.Quotas {
+	q := lane.Quotas{Default: lane.Quota{InFlight: t.InFlight, Queued: t.Queued}, Tenants: make(map[string]lane.Quota, len(t.Quotas))}
+	for _, of := range t.Quotas {
+		q.Tenants[of.Tenant] = lane.Quota{InFlight: of.InFlight, Queued: of.Queued, Share: of.Share}
+	}
+	return q
+}
+
+// mistakes lists what is wrong with the quotas.
+func (t *TenantsConfig) mistakes() (bad []string) {
+	if t.InFlight < 0 || t.Queued < 0 {
+		bad = append(bad, "tenants: in_flight and queued must not be negative; 0 is no bound")
+	}
+	seen := map[string]bool{}
+	for _, q := range t.Quotas {
+		switch {
+		case q.Tenant == "":
+			bad = append(bad, "tenants.quotas: a quota must name its tenant")
+		case seen[q.Tenant]:
+			bad = append(bad, fmt.Sprintf("tenants.quotas: %q has two quotas", q.Tenant))
+		case q.InFlight < 0 || q.Queued < 0 || q.Share < 0 || q.Share > 1000:
+			bad = append(bad, fmt.Sprintf("tenants.quotas: %q: nothing may be negative, and a share at most 1000", q.Tenant))
+		}
+		seen[q.Tenant] = true
+	}
+	return bad
 }
 
 // Check reports every mistake of the configuration at once, as Open would, without opening anything.
@@ -227,6 +288,7 @@ func (c *Config) mistakes(l *lane.Config, url error) []string {
 	if c.Keys.Entries <= 0 {
 		bad = append(bad, fmt.Sprintf("keys.entries: must be positive, got %d", c.Keys.Entries))
 	}
+	bad = append(bad, c.Tenants.mistakes()...)
 	if c.Writer.Durability > Relaxed {
 		bad = append(bad, "writer.durability: must be Durable or Relaxed")
 	}

@@ -48,6 +48,9 @@ var (
 	ErrOutcomeUnknown = lane.ErrOutcomeUnknown
 	// ErrSnapshotExpired says that a reader was ended to keep the write-ahead log bounded; *[SnapshotError] says why.
 	ErrSnapshotExpired = lane.ErrSnapshotExpired
+	// ErrStuck says that a statement that reads went on although its context was done, because a Go function that it calls did not
+	// return; *[StuckError] names it.
+	ErrStuck = lane.ErrStuck
 	// ErrKilled says that an operator ended the transaction or the query; *[KilledError] tells which.
 	ErrKilled = lane.ErrKilled
 	// ErrExpectation says that a statement of a batch touched another number of rows than was expected; *[ExpectError]
@@ -96,6 +99,10 @@ var (
 type (
 	// OverloadError tells which lane turned a call away, how long it waited and when a retry has a chance.
 	OverloadError = lane.OverloadError
+	// Reason is why a call was turned away: one of the constants below.
+	Reason = lane.Reason
+	// StuckError tells which statement did not stop, and why it should have.
+	StuckError = lane.StuckError
 	// LeaseError tells who kept the writer for how long.
 	LeaseError = lane.LeaseError
 	// SnapshotError tells whose snapshot was ended, how old it was and how large the log.
@@ -110,6 +117,22 @@ type (
 	OutcomeError = lane.OutcomeError
 	// BreakerError tells which circuit breaker refused a call, what opened it and when a retry has a chance.
 	BreakerError = breaker.OpenError
+)
+
+// The reasons of an [OverloadError].
+const (
+	// ReasonFull: as many wait as may.
+	ReasonFull = lane.ReasonFull
+	// ReasonTimeout: it waited for as long as anybody may.
+	ReasonTimeout = lane.ReasonTimeout
+	// ReasonDeadline: it was refused at once, because those before it would still be waiting when its time is up.
+	ReasonDeadline = lane.ReasonDeadline
+	// ReasonDelay: more has been coming than is served, so the queue is kept short.
+	ReasonDelay = lane.ReasonDelay
+	// ReasonQuota: its [Tenant] has as many calls waiting as it may.
+	ReasonQuota = lane.ReasonQuota
+	// ReasonConnections: open rows and Views held every connection of the lane for as long as anybody may wait.
+	ReasonConnections = lane.ReasonConnections
 )
 
 // StoreError is a failure of a statement or of the store. It matches one of the sentinels above.
@@ -273,7 +296,7 @@ func withoutValues(e *sqlite.Error) string {
 }
 
 func isLaneError(err error) bool {
-	for _, s := range []error{ErrOverloaded, ErrLeaseExpired, ErrNotApplied, ErrOutcomeUnknown, ErrSnapshotExpired, ErrTxDone, ErrClosed, ErrKilled} {
+	for _, s := range []error{ErrOverloaded, ErrLeaseExpired, ErrNotApplied, ErrOutcomeUnknown, ErrSnapshotExpired, ErrTxDone, ErrClosed, ErrKilled, ErrStuck} {
 		if errors.Is(err, s) {
 			return true
 		}

@@ -41,6 +41,7 @@ type callOptions struct {
 	bounded    bool // timeout was asked for
 	hold       time.Duration
 	name       string
+	tenant     string
 	replayable bool
 	runOnce    bool
 	key        *keyOption
@@ -63,6 +64,11 @@ func WithTimeout(d time.Duration) Option {
 
 // WithName names the transaction in spans, errors and alerts. It must not hold user data.
 func WithName(name string) Option { return func(o *callOptions) { o.name = name } }
+
+// Tenant says on whose behalf the call is made: a desk, a strategy, a user, a program. Where calls of one class have to wait, tenants
+// take turns, so that one who asks for too much waits for itself; and [Config.Tenants] bounds what each may have. Calls without it are
+// one tenant, which nothing bounds. The name appears in no span and no error.
+func Tenant(name string) Option { return func(o *callOptions) { o.tenant = name } }
 
 // HoldFor lets an Update keep the writer for d instead of Config.Writer.Hold. Everybody else waits meanwhile: for bulk
 // loads at quiet hours.

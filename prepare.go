@@ -59,7 +59,7 @@ func (db *DB) Prepare(ctx context.Context, sql string, opts ...Option) (*Stmt, e
 
 // compile has a reader compile a statement, which steps nothing, and reports whether it writes.
 func (db *DB) compile(ctx context.Context, o callOptions, sql string) (writes bool, err error) {
-	rd, err := db.lanes.Read(ctx, lane.ReadOptions{Class: o.class, Name: o.name})
+	rd, err := db.lanes.Read(ctx, lane.ReadOptions{Class: o.class, Tenant: o.tenant, Name: o.name})
 	if err != nil {
 		return false, err
 	}

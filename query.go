@@ -222,7 +222,8 @@ func (o *callOptions) job(db *DB) lane.JobOptions {
 	if o.chosen {
 		durability = o.durability
 	}
-	return lane.JobOptions{Class: o.class, Relaxed: durability == Relaxed, Name: o.name, Hold: o.hold, Replayable: o.replayable, RunOnce: o.runOnce}
+	return lane.JobOptions{Class: o.class, Tenant: o.tenant, Relaxed: durability == Relaxed, Name: o.name, Hold: o.hold, Replayable: o.replayable,
+		RunOnce: o.runOnce}
 }
 
 func laneOf(c Class) string {

@@ -26,7 +26,7 @@ import (
 //
 // Errors match the sentinels of this package. The document "database/sql" lists what is refused and what differs.
 //
-// SQL takes [ReadFirst], [IdleFor], [HoldFor], [WithClass], [WithDurability] and [WithName]. Another option, or a wrong
+// SQL takes [ReadFirst], [IdleFor], [HoldFor], [WithClass], [WithDurability], [WithName] and [Tenant]. Another option, or a wrong
 // value, is the error of every call.
 func (db *DB) SQL(opts ...SQLOption) *sql.DB {
 	var o sqlOptions
@@ -37,7 +37,7 @@ func (db *DB) SQL(opts ...SQLOption) *sql.DB {
 	}
 	job := o.call.job(db)
 	pool := sql.OpenDB(sqldb.New(db.lanes, &sqlHost{db: db, opts: o.call}, sqldb.Options{Begin: o.begin, Hold: o.call.hold, Idle: o.idle,
-		Class: o.call.class, Relaxed: job.Relaxed, Name: o.call.name}, o.mistake()))
+		Class: o.call.class, Tenant: o.call.tenant, Relaxed: job.Relaxed, Name: o.call.name}, o.mistake()))
 	pool.SetMaxIdleConns(sqlSessions)
 	return pool
 }

@@ -22,12 +22,16 @@ type Stats struct {
 	Retry RetryStats
 }
 
-// WriterStats, PoolStats and WALStats are documented field by field in package lane.
+// WriterStats, PoolStats, QueueStats, Refusals and WALStats are documented field by field in package lane.
 type (
 	// WriterStats is what the writer lane has done.
 	WriterStats = lane.WriterStats
 	// PoolStats is the state of a lane of readers.
 	PoolStats = lane.PoolStats
+	// QueueStats is the line of one class in one lane.
+	QueueStats = lane.QueueStats
+	// Refusals counts calls that were turned away, by reason.
+	Refusals = lane.Refusals
 	// WALStats is the state of the write-ahead log.
 	WALStats = lane.WALStats
 )

@@ -281,7 +281,7 @@ func (db *DB) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 // onSnapshot runs a View's closure once. ran says whether it was.
 func (tx *Tx) onSnapshot(ctx context.Context, rep *lane.Report, fresh bool, fn func(context.Context, *Tx) error) (ran bool, err error) {
 	db, o := tx.db, tx.opts
-	rd, err := db.lanes.Read(ctx, lane.ReadOptions{Class: o.class, Name: o.name, Snapshot: true, Fresh: fresh})
+	rd, err := db.lanes.Read(ctx, lane.ReadOptions{Class: o.class, Tenant: o.tenant, Name: o.name, Snapshot: true, Fresh: fresh})
 	if err != nil {
 		return false, typed(err, "")
 	}

@@ -136,6 +136,8 @@ func another(v config.Value) string {
 		return "[::1]:1"
 	case v.Key == "server.token_file" || v.Key == "server.hosts":
 		return "other"
+	case v.Key == "tenants.quotas":
+		return "desk in_flight=1 queued=2 share=3"
 	case v.Key == "url":
 		return "sqlite://"
 	case v.Key == "wal.soft": // their order must hold

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tidegate/engine"
 )
 
 // maxFileSize bounds the file: a configuration of that size is something else.
@@ -146,12 +148,13 @@ func (r *reader) pair(prefix string, name, value *yaml.Node) {
 func (r *reader) leaf(st setting, line int, value *yaml.Node) {
 	var scratch Settings
 	_, list := st.field(&scratch).(*[]string)
+	_, quotas := st.field(&scratch).(*[]engine.Quota)
 	switch {
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
 		r.wrong(st.key, line, "has no value: give it one, or take the line out to have the default")
 	case value.Kind == yaml.ScalarNode:
 		r.add(st, value.Value, r.at(line))
-	case value.Kind == yaml.SequenceNode && list:
+	case value.Kind == yaml.SequenceNode && (list || quotas):
 		items := make([]string, 0, len(value.Content))
 		for _, n := range value.Content {
 			if n = resolve(n); n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
@@ -160,8 +163,12 @@ func (r *reader) leaf(st setting, line int, value *yaml.Node) {
 			}
 			items = append(items, n.Value)
 		}
+		if quotas {
+			r.add(st, strings.Join(items, ","), r.at(line))
+			return
+		}
 		r.put(st.key, items, r.at(line))
-	case list:
+	case list || quotas:
 		r.wrong(st.key, line, "must be a list, as in: [a, b]")
 	default:
 		r.wrong(st.key, line, "must be a single value")

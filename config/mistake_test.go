@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,12 +102,38 @@ func TestZeroIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, v := range load(t, config.Sources{}).Values() {
 		zero := map[bool]string{true: "0" + strings.TrimLeft(v.Text, "0123456789"), false: ""}[v.Text != "" && v.Text[0] >= '0' && v.Text[0] <= '9']
-		if zero == "" || v.Key == "server.listen" || v.Key == "server.drain.delay" {
+		switch {
+		case zero == "", v.Key == "server.listen", v.Key == "server.drain.delay":
+			continue
+		case strings.HasSuffix(v.Key, ".queue_target"), strings.HasPrefix(v.Key, "tenants."): // zero is no bound, less is a mistake
+			zero = "-1" + strings.TrimPrefix(zero, "0")
+			if got := mistakes(t, config.Sources{Flags: []config.Flag{{Name: "--set", Key: v.Key, Value: zero}}}); len(got) == 0 || !strings.Contains(got[0], "must not be negative") {
+				t.Errorf("%s=%s: %q", v.Key, zero, got)
+			}
 			continue
 		}
 		got := mistakes(t, config.Sources{Flags: []config.Flag{{Name: "--set", Key: v.Key, Value: zero}}})
 		if len(got) == 0 || !strings.HasPrefix(got[0], "--set: ") || !strings.Contains(strings.Join(got, "\n"), v.Key+": must be positive") && !strings.HasPrefix(v.Key, "wal.") {
 			t.Errorf("%s=%s: %q", v.Key, zero, got)
+		}
+	}
+}
+
+// TestQuotas: quotas are texts in every layer, and what is wrong with one is said.
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	want := []engine.Quota{{Tenant: "desk-a", InFlight: 8, Queued: 100, Share: 2}, {Tenant: "desk-b", Queued: 5}}
+	path := file(t, "tenants:\n  quotas:\n    - desk-a in_flight=8 queued=100 share=2\n    - desk-b queued=5\n")
+	for _, src := range []config.Sources{{File: path}, {Env: []string{"ENGINE_TENANTS_QUOTAS=desk-a in_flight=8 queued=100 share=2, desk-b queued=5"}}} {
+		if got := load(t, src).Engine.Tenants.Quotas; !slices.Equal(got, want) {
+			t.Errorf("%+v", got)
+		}
+	}
+	for text, says := range map[string]string{"desk-a": "write it as", "desk-a speed=3": "none of in_flight", "queued=3 share=1": "write it as",
+		"desk-a queued=many": "none of in_flight", "a queued=1, a queued=2": "two quotas", "a share=-1": "negative"} {
+		got := mistakes(t, config.Sources{Flags: []config.Flag{{Name: "--set", Key: "tenants.quotas", Value: text}}})
+		if len(got) != 1 || !strings.Contains(got[0], says) {
+			t.Errorf("%s: %q", text, got)
 		}
 	}
 }

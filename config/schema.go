@@ -3,6 +3,8 @@ package config
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/tidegate/engine"
 )
 
 // What the schema allows, so that an editor marks what Load would refuse.
@@ -61,6 +63,8 @@ func (st setting) schema(defaults *Settings) *node {
 		n.Pattern = sizePattern
 	case time.Duration:
 		n.Pattern = durationPattern
+	case []engine.Quota:
+		n.Type, n.Items, n.Default = []string{"array", "string"}, &node{Type: "string", Pattern: quotaPattern}, quotaTexts(v)
 	case []string:
 		n.Type, n.Items, n.Default = []string{"array", "string"}, &node{Type: "string"}, append([]string{}, v...)
 	}

@@ -10,7 +10,8 @@ import (
 type setting struct {
 	key string
 	// field returns the address of the field that the setting fills. Its type decides how the value is written: *string, *bool,
-	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *engine.Durability.
+	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *[]engine.Quota,
+	// *engine.Durability.
 	field func(*Settings) any
 	// words are the only values allowed; nil where there is no such list.
 	words []string
@@ -40,6 +41,7 @@ func table() []setting {
 	out = append(out, walSettings()...)
 	out = append(out, keySettings()...)
 	out = append(out, migrateSettings()...)
+	out = append(out, tenantSettings()...)
 	return append(out, serverSettings()...)
 }
 
@@ -81,6 +83,8 @@ func writerSettings() []setting {
 			doc: "How many transactions of a class may wait; more are refused."},
 		{key: "writer.queue_timeout", field: w(func(c *engine.WriterConfig) any { return &c.QueueTimeout }),
 			doc: "How long a transaction may wait before it is refused."},
+		{key: "writer.queue_target", field: w(func(c *engine.WriterConfig) any { return &c.QueueTarget }),
+			doc: "The wait that is kept to while more keeps coming than is served: what would wait longer is refused at once. 0s refuses nothing for that reason."},
 		{key: "writer.group_jobs", field: w(func(c *engine.WriterConfig) any { return &c.GroupJobs }),
 			doc: "How many transactions share a COMMIT at most."},
 		{key: "writer.group_time", field: w(func(c *engine.WriterConfig) any { return &c.GroupTime }),
@@ -110,6 +114,8 @@ func readerSettings(section, what string, lane func(*Settings) *engine.LaneConfi
 			doc: "How many callers may wait; more are refused."},
 		{key: section + ".queue_timeout", field: r(func(c *engine.LaneConfig) any { return &c.QueueTimeout }),
 			doc: "How long one may wait before it is refused."},
+		{key: section + ".queue_target", field: r(func(c *engine.LaneConfig) any { return &c.QueueTarget }),
+			doc: "The same as writer.queue_target, for the wait for a slot."},
 		{key: section + ".idle_timeout", field: r(func(c *engine.LaneConfig) any { return &c.IdleTimeout }),
 			doc: "After how long an unused connection is closed."},
 		{key: section + ".memory", field: r(func(c *engine.LaneConfig) any { return &c.Memory }),
@@ -134,6 +140,17 @@ func walSettings() []setting {
 			doc: "The size at which the oldest snapshots are ended whatever their age; not below wal.hard."},
 		{key: "wal.snapshot_age", field: w(func(c *engine.WALConfig) any { return &c.SnapshotAge }),
 			doc: "How old a snapshot may get while the log is over wal.soft."},
+	}
+}
+
+func tenantSettings() []setting {
+	return []setting{
+		{key: "tenants.in_flight", field: func(s *Settings) any { return &s.Engine.Tenants.InFlight },
+			doc: "How many calls of a tenant may be under way at once in a lane; more wait. 0 is no bound."},
+		{key: "tenants.queued", field: func(s *Settings) any { return &s.Engine.Tenants.Queued },
+			doc: "How many calls of a tenant may wait in a lane; more are refused. 0 is no bound."},
+		{key: "tenants.quotas", field: func(s *Settings) any { return &s.Engine.Tenants.Quotas },
+			doc: `Quotas of single tenants, each a text such as "desk-a in_flight=8 queued=100 share=2"; share is its turns in a round.`},
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tidegate/engine"
 )
 
 // templateWidth is where comments are broken.
@@ -46,6 +48,8 @@ func (st setting) yaml(s *Settings) string {
 		return quoted(v)
 	case int64, time.Duration:
 		return st.text(s)
+	case []engine.Quota:
+		return "[" + strings.Join(quotaTexts(v), ", ") + "]"
 	case []string:
 		items := make([]string, len(v))
 		for i, item := range v {

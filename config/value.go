@@ -41,6 +41,8 @@ func (st setting) parse(text string) (any, error) {
 		return parseDuration(text)
 	case *[]string:
 		return parseList(text), nil
+	case *[]engine.Quota:
+		return parseQuotas(parseList(text))
 	case *engine.Durability:
 		if d, ok := durabilities[text]; ok {
 			return d, nil
@@ -68,6 +70,8 @@ func (st setting) get(s *Settings) any {
 		return *p
 	case *[]string:
 		return slices.Clone(*p)
+	case *[]engine.Quota:
+		return slices.Clone(*p)
 	case *engine.Durability:
 		return *p
 	}
@@ -89,6 +93,8 @@ func (st setting) set(s *Settings, v any) {
 		*p, _ = v.(time.Duration)
 	case *[]string:
 		*p, _ = v.([]string)
+	case *[]engine.Quota:
+		*p, _ = v.([]engine.Quota)
 	case *engine.Durability:
 		*p, _ = v.(engine.Durability)
 	}
@@ -105,6 +111,8 @@ func (st setting) text(s *Settings) string {
 		return formatDuration(v)
 	case []string:
 		return strings.Join(v, ",")
+	case []engine.Quota:
+		return strings.Join(quotaTexts(v), ",")
 	case engine.Durability:
 		for name, d := range durabilities {
 			if d == v {

@@ -68,11 +68,14 @@ func (q *queue) waiting() []Activity {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var out []Activity
-	for c := range q.lines {
-		l := &q.lines[c]
-		for _, j := range l.jobs[l.head:] {
-			out = append(out, Activity{Lane: "writer", Class: Class(c), Name: j.opt.Name, State: "waiting", Age: time.Since(j.queued)})
-		}
+	for c := range q.room.lines {
+		q.room.lines[c].each(func(f *flow) {
+			for _, t := range f.tickets[f.head:] {
+				if !t.cancelled() {
+					out = append(out, Activity{Lane: "writer", Class: t.class, Name: t.job.opt.Name, State: "waiting", Age: time.Since(t.queued)})
+				}
+			}
+		})
 	}
 	return out
 }

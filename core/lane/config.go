@@ -20,6 +20,7 @@ type Config struct {
 	Analytics   PoolConfig
 	Maintenance PoolConfig
 	WAL         WALConfig
+	Quotas      Quotas       // of tenants, in each lane
 	Clock       clock.Clock  // idle close and snapshot age; nil: the system's
 	Logger      *slog.Logger // nil: slog's default
 	Observer    Observer     // nil: nobody
@@ -42,10 +43,11 @@ type CommitInfo struct {
 	Took    time.Duration
 }
 
-// WriterConfig configures the writer lane. Every field must be positive.
+// WriterConfig configures the writer lane. Every field but QueueTarget must be positive.
 type WriterConfig struct {
 	Queue         int           // waiting transactions per class
 	QueueTimeout  time.Duration // longest wait in the queue
+	QueueTarget   time.Duration // wait that load is shed for when it stands, see codel; 0: never
 	GroupJobs     int           // members of a group
 	GroupTime     time.Duration // how long a group takes in members
 	Hold          time.Duration // longest lease of a closure
@@ -56,12 +58,13 @@ type WriterConfig struct {
 	IdleTruncate  time.Duration // how long the lane must be idle before the WAL is truncated
 }
 
-// PoolConfig configures a lane of readers. Every field must be positive.
+// PoolConfig configures a lane of readers. Every field but QueueTarget must be positive.
 type PoolConfig struct {
 	Slots        int           // statements that step at once
 	Conns        int           // connections open at once
 	Queue        int           // callers that wait
 	QueueTimeout time.Duration // longest wait for a connection or a slot
+	QueueTarget  time.Duration // wait for a slot that load is shed for when it stands, see codel; 0: never
 	IdleTimeout  time.Duration // an unused connection is closed after it
 	MemoryBound  int64         // a connection whose high-water passes it is closed when given back, bytes
 }
@@ -78,14 +81,14 @@ type WALConfig struct {
 // DefaultConfig is what suits most programs.
 func DefaultConfig() Config {
 	return Config{
-		Writer: WriterConfig{Queue: 4096, QueueTimeout: 2 * time.Second, GroupJobs: 128, GroupTime: 5 * time.Millisecond,
+		Writer: WriterConfig{Queue: 4096, QueueTimeout: 2 * time.Second, QueueTarget: 5 * time.Millisecond, GroupJobs: 128, GroupTime: 5 * time.Millisecond,
 			Hold: 50 * time.Millisecond, StatementTime: 10 * time.Second, Grace: 500 * time.Millisecond,
 			BusyTimeout: 5 * time.Second, AckGrace: time.Second, IdleTruncate: time.Second},
-		Readers: PoolConfig{Slots: max(2, 2*runtime.GOMAXPROCS(0)), Conns: 128, Queue: 16384, QueueTimeout: 2 * time.Second,
+		Readers: PoolConfig{Slots: max(2, 2*runtime.GOMAXPROCS(0)), Conns: 128, Queue: 16384, QueueTimeout: 2 * time.Second, QueueTarget: 5 * time.Millisecond,
 			IdleTimeout: 5 * time.Minute, MemoryBound: 48 << 20},
-		Analytics: PoolConfig{Slots: 2, Conns: 8, Queue: 1024, QueueTimeout: 30 * time.Second,
+		Analytics: PoolConfig{Slots: 2, Conns: 8, Queue: 1024, QueueTimeout: 30 * time.Second, QueueTarget: time.Second,
 			IdleTimeout: 5 * time.Minute, MemoryBound: 256 << 20},
-		Maintenance: PoolConfig{Slots: 1, Conns: 2, Queue: 64, QueueTimeout: 30 * time.Second,
+		Maintenance: PoolConfig{Slots: 1, Conns: 2, Queue: 64, QueueTimeout: 30 * time.Second, QueueTarget: time.Second,
 			IdleTimeout: 5 * time.Minute, MemoryBound: 256 << 20},
 		WAL: WALConfig{CheckpointFrames: 1000, Soft: 16 << 20, Hard: 64 << 20, Cap: 256 << 20, SnapshotAge: 30 * time.Second},
 	}
@@ -107,9 +110,15 @@ func (c *Config) Mistakes() []string {
 			bad(key, d)
 		}
 	}
+	none := func(key string, d time.Duration) {
+		if d < 0 {
+			out = append(out, fmt.Sprintf("%s: must not be negative, got %v; 0 refuses nothing for a delay", key, d))
+		}
+	}
 	w := c.Writer
 	num("writer.queue", int64(w.Queue))
 	dur("writer.queue_timeout", w.QueueTimeout)
+	none("writer.queue_target", w.QueueTarget)
 	num("writer.group_jobs", int64(w.GroupJobs))
 	dur("writer.group_time", w.GroupTime)
 	dur("writer.hold", w.Hold)
@@ -126,6 +135,7 @@ func (c *Config) Mistakes() []string {
 		num(p.key+".connections", int64(p.c.Conns))
 		num(p.key+".queue", int64(p.c.Queue))
 		dur(p.key+".queue_timeout", p.c.QueueTimeout)
+		none(p.key+".queue_target", p.c.QueueTarget)
 		dur(p.key+".idle_timeout", p.c.IdleTimeout)
 		num(p.key+".memory_bound", p.c.MemoryBound)
 	}

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -16,17 +17,18 @@ var (
 	ErrSnapshotExpired = errors.New("the snapshot was ended to keep the write-ahead log bounded")
 	ErrTxDone          = errors.New("the transaction is over")
 	ErrKilled          = errors.New("ended by an operator")
+	ErrStuck           = errors.New("a statement did not stop when its time was up")
 	ErrReadOnly        = errors.New("the database is open read only")
 )
 
 // OverloadError says that a call was turned away before it did anything.
 type OverloadError struct {
-	Lane       string        // writer, readers, analytics, maintenance
-	Class      Class         // of the call
-	Reason     string        // "queue full" or "queue timeout"
+	Lane       string // writer, readers, analytics, maintenance
+	Class      Class  // of the call
+	Reason     Reason
 	Depth      int           // callers that were waiting
-	Waited     time.Duration // by this one
-	RetryAfter time.Duration // when a retry has a chance
+	Waited     time.Duration // by this one; next to nothing where it was turned away at once
+	RetryAfter time.Duration // when a retry has a chance: how long those that wait now will take, as far as that is known
 	Hint       string        // what to do, where there is more to say than wait
 }
 
@@ -106,6 +108,24 @@ func (e *SnapshotError) Error() string {
 
 // Is matches ErrSnapshotExpired.
 func (e *SnapshotError) Is(target error) bool { return target == ErrSnapshotExpired }
+
+// StuckError says that a statement that reads went on for too long after its context was done or somebody had ended it: a Go function
+// that it calls did not return. Its connection was fenced and left behind, and its run slot given to others.
+type StuckError struct {
+	Holder string        // name of the query or the View, or "unnamed"
+	Grace  time.Duration // how long it went on, at least
+	Cause  error         // why it should have stopped
+}
+
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("reader %q: a statement went on for more than %v after it was told to stop (%v); its connection was fenced and left "+
+		"behind: look at the Go functions that it calls, and restart the process when convenient", e.Holder, e.Grace, e.Cause)
+}
+
+// Is matches ErrStuck, and the error of a context where that was what should have stopped it.
+func (e *StuckError) Is(target error) bool {
+	return target == ErrStuck || (target == context.Canceled || target == context.DeadlineExceeded) && errors.Is(e.Cause, target)
+}
 
 // UseError says that a transaction was used in a way that has no meaning.
 type UseError struct {

@@ -35,7 +35,7 @@ func (l *Lanes) gate(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-timer.C:
-		return &OverloadError{Lane: "analytics", Class: Analytics, Reason: "queue timeout", Waited: l.cfg.Analytics.QueueTimeout,
+		return &OverloadError{Lane: "analytics", Class: Analytics, Reason: ReasonTimeout, Waited: l.cfg.Analytics.QueueTimeout,
 			RetryAfter: time.Second, Hint: "the write-ahead log is over its soft limit and an open snapshot keeps it from being reset"}
 	}
 }
@@ -121,6 +121,7 @@ func (l *Lanes) housekeep(tick *clock.Ticker, stop <-chan struct{}) {
 			l.govern(now)
 			for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
 				p.reap(now)
+				p.unstick(now)
 			}
 		}
 	}

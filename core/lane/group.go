@@ -119,11 +119,10 @@ func (s *shift) replay(members []*job, cause error) {
 			j.done(&NotAppliedError{j.name(), cause})
 		case j.run != nil:
 			s.w.stats.replayed.Add(1)
-			j.state.Store(jobWaiting)
 			s.w.q.again(j)
 		case j.opt.Replayable:
 			s.w.stats.replayed.Add(1)
-			j.c <- signal{kind: sigAgain}
+			j.answerWith(signal{kind: sigAgain})
 		default:
 			j.done(&NotAppliedError{j.name(), cause})
 		}

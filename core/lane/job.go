@@ -3,7 +3,6 @@ package lane
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -14,6 +13,7 @@ import (
 // JobOptions say what a write transaction wants.
 type JobOptions struct {
 	Class      Class
+	Tenant     string        // on whose behalf, "" for nobody's; see Quotas
 	Relaxed    bool          // no fsync of its own
 	Name       string        // for errors, spans and statistics
 	Hold       time.Duration // longest lease; 0: the lane's
@@ -43,20 +43,14 @@ type job struct {
 	opt    JobOptions
 	ctx    context.Context // the caller's
 	run    func(*Tx) error // runs on the lane's goroutine; nil: the connection is lent to the caller
-	queued time.Time
-	state  atomic.Uint32
 	c      chan signal
+	queue  *queue // where it waits or has waited
 	tx     *Tx
 	report Report
-	taken  time.Time // when its turn came
 	freed  time.Time // when its work was done
-}
 
-const (
-	jobWaiting = iota
-	jobClaimed
-	jobCancelled
-)
+	ticket
+}
 
 type signalKind uint8
 
@@ -72,19 +66,15 @@ type signal struct {
 }
 
 func newJob(ctx context.Context, opt JobOptions, run func(*Tx) error) *job {
-	return &job{ctx: ctx, opt: opt, run: run, c: make(chan signal, 2), queued: time.Now()}
+	j := &job{ctx: ctx, opt: opt, run: run, c: make(chan signal, 2)}
+	j.ticket.job, j.class, j.queued = j, opt.Class, time.Now()
+	return j
 }
 
 func (j *job) durable() bool { return !j.opt.Relaxed }
 
 // again reports whether the job may be run once more after a run that left nothing behind.
 func (j *job) again() bool { return j.report.Runs <= 1 && (j.run != nil || j.opt.Replayable) }
-
-// claim takes a waiting job for the lane; false when its caller gave up first.
-func (j *job) claim() bool { return j.state.CompareAndSwap(jobWaiting, jobClaimed) }
-
-// cancel withdraws a waiting job; false when the lane has it already.
-func (j *job) cancel() bool { return j.state.CompareAndSwap(jobWaiting, jobCancelled) }
 
 // told is the report that goes with err. Where the caller left before the lane had done, the lane may still be writing it.
 func (j *job) told(err error) Report {
@@ -94,7 +84,15 @@ func (j *job) told(err error) Report {
 	return j.report
 }
 
-func (j *job) done(err error) { j.c <- signal{sigDone, err} }
+func (j *job) done(err error) { j.answerWith(signal{sigDone, err}) }
+
+// answerWith ends what the lane does with the job.
+func (j *job) answerWith(sig signal) {
+	if j.flying {
+		j.queue.landed(j)
+	}
+	j.c <- sig
+}
 
 func (j *job) name() string {
 	if j.opt.Name == "" {

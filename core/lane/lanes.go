@@ -118,9 +118,7 @@ func (l *Lanes) shutdown(ctx context.Context) error {
 		case <-done:
 		case <-ctx.Done():
 			err = context.Cause(ctx)
-			for _, j := range w.q.drain() {
-				j.done(ErrClosed)
-			}
+			w.q.drain()
 			w.interrupt()
 			<-done // bounded: the supervisor still ends what does not stop
 		}

@@ -13,7 +13,7 @@ type pool struct {
 	cfg   PoolConfig
 	role  sqlite.Role
 	lanes *Lanes
-	slots slots
+	slots *slots
 
 	mu      sync.Mutex
 	idle    []parked // last in, first out, so that those at the bottom age and are closed
@@ -25,7 +25,7 @@ type pool struct {
 
 	readers sync.Pool // of *Reader, of sessions for one statement that have ended
 
-	counts struct{ opened, closedIdle, retired, connWaits uint64 }
+	counts struct{ opened, closedIdle, retired, connWaits, fenced uint64 }
 }
 
 // memoryEvery is after how many uses a connection's memory is looked at.
@@ -52,8 +52,7 @@ type connWait struct {
 }
 
 func newPool(l *Lanes, role sqlite.Role, cfg PoolConfig) *pool {
-	return &pool{cfg: cfg, role: role, lanes: l,
-		slots: slots{free: cfg.Slots, limit: cfg.Queue, timeout: cfg.QueueTimeout, name: role.String()}}
+	return &pool{cfg: cfg, role: role, lanes: l, slots: newSlots(role.String(), cfg, l.cfg.Quotas)}
 }
 
 // checkout gets a connection for r, opening one where none is idle and the limit allows.
@@ -118,7 +117,7 @@ func (p *pool) await(ctx context.Context, r *Reader, w *connWait) (parked, error
 	case <-timer.C:
 		return got, p.forsake(w, r, nil, began)
 	}
-	if _, err := p.slots.acquire(ctx, r.class, true); err != nil {
+	if err := p.slots.again(ctx, r.class); err != nil {
 		p.giveBack(got)
 		r.slotless = true
 		return parked{}, err
@@ -144,7 +143,8 @@ func (p *pool) forsake(w *connWait, r *Reader, cause error, began time.Time) err
 	if cause != nil {
 		return cause
 	}
-	return &OverloadError{Lane: p.role.String(), Class: r.class, Reason: "queue timeout", Depth: depth, Waited: time.Since(began),
+	p.slots.unconnected(r.class)
+	return &OverloadError{Lane: p.role.String(), Class: r.class, Reason: ReasonConnections, Depth: depth, Waited: time.Since(began),
 		RetryAfter: p.cfg.QueueTimeout / 4,
 		Hint:       "all connections are held by open rows and Views: close them sooner or raise the lane's Connections"}
 }
@@ -164,6 +164,7 @@ func (p *pool) giveBack(got parked) {
 func (p *pool) checkin(r *Reader, sound bool) {
 	conn := r.conn
 	r.conn = nil
+	p.slots.leave(r.ticket)
 	sound = sound && conn.Broken() == nil
 	if r.uses++; sound && r.uses%memoryEvery == 0 {
 		sound = conn.MemoryUsed() <= p.cfg.MemoryBound
@@ -323,28 +324,9 @@ func (p *pool) drain(ctx context.Context) error {
 			fence = time.After(p.lanes.cfg.Writer.Grace)
 		case <-fence:
 			for _, r := range left {
-				p.abandon(r)
+				p.abandon(r, p.lanes.cfg.Writer.Grace)
 			}
 		case <-tick.C:
 		}
-	}
-}
-
-// abandon takes the connection from a session that is stuck inside a statement, and forgets the session: whoever is stuck
-// there may never come back, and if he does he finds the connection fenced.
-func (p *pool) abandon(r *Reader) {
-	r.kick.Lock()
-	conn := r.stepping
-	r.kick.Unlock()
-	if conn == nil {
-		return
-	}
-	err := conn.Fence()
-	p.lanes.log.Error("a statement of a reader did not stop and its connection was fenced", "reader", r.title(), "fence", err)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if r.place >= 0 {
-		p.leave(r)
-		p.lost()
 	}
 }

@@ -14,6 +14,7 @@ import (
 // ReadOptions say what a read wants.
 type ReadOptions struct {
 	Class    Class
+	Tenant   string // on whose behalf, "" for nobody's; see Quotas
 	Name     string
 	Snapshot bool // several statements that must see one state
 	Fresh    bool // on a connection that nobody has used, where the lane may open one more
@@ -38,6 +39,7 @@ type Reader struct {
 	kick     sync.Mutex   // guards stepping, so that a late interruption cannot hit the connection's next user
 	stepping *sqlite.Conn // the connection while inside SQLite
 	wanted   error        // why the session is to end, once its holder can be met
+	overdue
 }
 
 // visitor is who the session is for.
@@ -47,6 +49,7 @@ type visitor struct {
 	snapshot bool
 	fresh    bool
 	queued   time.Duration
+	ticket   *ticket       // by which its tenant is counted; nil where nobody counts
 	began    int64         // clock ns
 	serial   atomic.Uint64 // the session's number; another one when it is used again
 }
@@ -90,16 +93,15 @@ func (l *Lanes) session(ctx context.Context, opt ReadOptions) (*Reader, error) {
 	}
 	r.kick.Lock() // others may still look at the session that it was before
 	r.serial.Store(l.ids.Add(1))
-	r.wanted = nil // meant for that one
+	r.wanted, r.overdue = nil, overdue{} // meant for that one
 	r.class, r.name, r.snapshot, r.began = opt.Class, opt.Name, opt.Snapshot, l.clock.late()
 	r.fresh = opt.Fresh
 	r.kick.Unlock()
 	r.sound, r.slotless = true, false
-	waited, err := p.slots.acquire(ctx, opt.Class, false)
-	if err != nil {
+	var err error
+	if r.queued, r.ticket, err = p.slots.enter(ctx, opt.Class, opt.Tenant); err != nil {
 		return nil, err
 	}
-	r.queued = waited
 	r.mu.Lock() // from the pool's list on, the governor sees it
 	err = p.checkout(ctx, r)
 	r.mu.Unlock()
@@ -107,6 +109,7 @@ func (l *Lanes) session(ctx context.Context, opt ReadOptions) (*Reader, error) {
 		if !r.slotless {
 			p.slots.release()
 		}
+		p.slots.leave(r.ticket)
 		return nil, err
 	}
 	return r, nil
@@ -150,7 +153,7 @@ func (r *Reader) enter(ctx context.Context) error {
 	if r.conn == nil {
 		return &UseError{nameOr(r.name), "used after its end"}
 	}
-	if _, err := r.pool.slots.acquire(ctx, r.class, true); err != nil {
+	if err := r.pool.slots.again(ctx, r.class); err != nil {
 		return err
 	}
 	r.arm(ctx)
@@ -161,7 +164,7 @@ func (r *Reader) enter(ctx context.Context) error {
 func (r *Reader) arm(ctx context.Context) {
 	r.conn.SetContext(ctx)
 	r.kick.Lock()
-	r.stepping = r.conn
+	r.stepping, r.within, r.late, r.seen = r.conn, ctx, 0, 0
 	if r.wanted != nil { // said while it waited for its run slot
 		r.conn.Kick(r.wanted)
 	}
@@ -172,9 +175,13 @@ func (r *Reader) arm(ctx context.Context) {
 // asked for it was told yes.
 func (r *Reader) exit() {
 	r.kick.Lock()
-	why := r.wanted
-	r.wanted, r.stepping = nil, nil
+	why, lost := r.wanted, r.stuck
+	r.wanted, r.stepping, r.within = nil, nil, nil
 	r.kick.Unlock()
+	if lost != nil {
+		r.ended = lost // the connection is fenced, and the slot somebody else's
+		return
+	}
 	if r.conn != nil {
 		r.conn.SetContext(nil)
 		if why != nil {
@@ -275,6 +282,11 @@ func (r *Reader) failed(ctx context.Context, err error) error {
 	kind := sqlite.ClassOf(err)
 	if fatal(kind) || r.conn.Broken() != nil {
 		r.sound = false
+	}
+	if kind == sqlite.Fenced {
+		if lost := r.lost(); lost != nil {
+			return lost
+		}
 	}
 	if kind != sqlite.Interrupt {
 		return err

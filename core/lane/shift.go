@@ -80,6 +80,7 @@ func (s *shift) rest() bool {
 
 // serve runs a group that begins with j. It reports false when the shift was abandoned.
 func (s *shift) serve(j *job) bool {
+	began := time.Now()
 	full := j.durable() || s.w.q.wantsDurable()
 	if err := s.begin(full, j); err != nil {
 		j.done(err)
@@ -95,7 +96,9 @@ func (s *shift) serve(j *job) bool {
 		}
 		j = s.nextMember(j)
 	}
+	run, ran := time.Since(s.group.began), s.group.ran
 	s.commit()
+	s.w.q.worked(ran, run, time.Since(began)-run)
 	return true
 }
 
@@ -106,12 +109,11 @@ func (s *shift) nextMember(last *job) *job {
 		s.w.store.WALBytes()-g.walStart > groupBytes {
 		return nil
 	}
-	return s.w.q.take(func(j *job) bool { return s.full || !j.durable() })
+	return s.w.q.take(func(t *ticket) bool { return s.full || !t.durable() })
 }
 
 // runJob runs one transaction of the group to its verdict. It reports false when the shift was abandoned meanwhile.
 func (s *shift) runJob(j *job) bool {
-	j.taken = time.Now()
 	j.report.Queue = j.taken.Sub(j.queued)
 	j.report.Runs++
 	s.group.ran++

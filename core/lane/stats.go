@@ -8,14 +8,14 @@ import (
 
 // writerStats are counters of the writer lane; all atomic.
 type writerStats struct {
-	commits, jobs, failed, refused atomic.Uint64
-	expired, kicked, fenced        atomic.Uint64
-	replayed, isolated             atomic.Uint64
-	commitTime                     atomic.Int64
-	sizes                          [8]atomic.Uint64
-	outcome                        outcomeStats
-	file                           fileStats
-	wal                            walCounters
+	commits, jobs, failed   atomic.Uint64
+	expired, kicked, fenced atomic.Uint64
+	replayed, isolated      atomic.Uint64
+	commitTime              atomic.Int64
+	sizes                   [8]atomic.Uint64
+	outcome                 outcomeStats
+	file                    fileStats
+	wal                     walCounters
 }
 
 // fileStats count what happens to the file from outside.
@@ -44,7 +44,7 @@ type WriterStats struct {
 	Jobs    uint64 // transactions committed
 	Commits uint64 // groups that held at least one of them
 	Failed  uint64 // transactions rolled back by error, veto or limit
-	Refused uint64 // turned away by the queue's timeout
+	Refused uint64 // turned away; Queues says why
 	Waiting int    // in the queue now
 	// GroupSize counts the groups of 1, 2–3, 4–7, 8–15, 16–31, 32–63, 64–127 and 128 or more members.
 	GroupSize  [8]uint64
@@ -54,6 +54,7 @@ type WriterStats struct {
 	Limits     LimitStats
 	File       FileStats
 	Outcome    OutcomeStats
+	Queues     [classes]QueueStats // the line of each class, first served first
 }
 
 // OutcomeStats counts groups whose COMMIT failed, by what the database said about them afterwards.
@@ -85,6 +86,8 @@ type PoolStats struct {
 	Slots, Waiting              int    // run slots; callers that wait for a slot or a connection
 	Opened, ClosedIdle, Retired uint64 // connections since Open
 	SlotWaits, ConnWaits        uint64
+	Fenced                      uint64              // connections taken from statements that did not stop
+	Queues                      [classes]QueueStats // the line for a run slot of each class, first served first
 }
 
 // WALStats is the state of the write-ahead log.
@@ -117,11 +120,14 @@ func (l *Lanes) Stats() Stats {
 		return st
 	}
 	s := &w.stats
-	st.Writer = WriterStats{Jobs: s.jobs.Load(), Commits: s.commits.Load(), Failed: s.failed.Load(), Refused: s.refused.Load(),
+	st.Writer = WriterStats{Jobs: s.jobs.Load(), Commits: s.commits.Load(), Failed: s.failed.Load(), Queues: w.q.stats(),
 		Waiting: int(w.q.depthNow.Load()), CommitTime: time.Duration(s.commitTime.Load()), Replayed: s.replayed.Load(), Isolated: s.isolated.Load(),
 		Limits:  LimitStats{Expired: s.expired.Load(), Interrupted: s.kicked.Load(), Fenced: s.fenced.Load()},
 		File:    FileStats{Busy: s.file.busy.Load(), Foreign: s.file.foreign.Load(), Moved: s.file.moved.Load(), Reconnects: s.file.reconnects.Load(), Yields: s.file.yields.Load()},
 		Outcome: OutcomeStats{Committed: s.outcome.committed.Load(), Missing: s.outcome.missing.Load(), Unknown: s.outcome.unknown.Load()}}
+	for _, line := range st.Writer.Queues {
+		st.Writer.Refused += line.Refused.Total()
+	}
 	for i := range s.sizes {
 		st.Writer.GroupSize[i] = s.sizes[i].Load()
 	}
@@ -131,10 +137,10 @@ func (l *Lanes) Stats() Stats {
 }
 
 func (p *pool) stats() PoolStats {
-	waiting, slotWaits := p.slots.waiting()
+	waiting, slotWaits, lines := p.slots.stats()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return PoolStats{Open: p.open, Idle: len(p.idle), InUse: p.open - len(p.idle), Slots: p.cfg.Slots,
 		Waiting: waiting + len(p.waiters), Opened: p.counts.opened, ClosedIdle: p.counts.closedIdle, Retired: p.counts.retired,
-		SlotWaits: slotWaits, ConnWaits: p.counts.connWaits}
+		SlotWaits: slotWaits, ConnWaits: p.counts.connWaits, Fenced: p.counts.fenced, Queues: lines}
 }

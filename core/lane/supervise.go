@@ -22,21 +22,12 @@ func (w *writer) supervise(stop <-chan struct{}) {
 			if !w.busy.Load() && w.q.depthNow.Load() == 0 {
 				continue
 			}
-			w.expire(now)
+			w.q.expire(now)
 			w.mu.Lock()
 			s := w.shift
 			w.mu.Unlock()
 			w.watch(s)
 		}
-	}
-}
-
-func (w *writer) expire(now time.Time) {
-	depth := int(w.q.depthNow.Load())
-	for _, j := range w.q.expire(now, w.cfg.QueueTimeout) {
-		w.stats.refused.Add(1)
-		j.done(&OverloadError{Lane: "writer", Class: j.opt.Class, Reason: "queue timeout", Depth: depth,
-			Waited: now.Sub(j.queued), RetryAfter: w.cfg.QueueTimeout / 4})
 	}
 }
 

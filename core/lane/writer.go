@@ -28,7 +28,7 @@ type writer struct {
 }
 
 func newWriter(l *Lanes, cfg Config) *writer {
-	w := &writer{cfg: cfg.Writer, wal: cfg.WAL, store: l.store, lanes: l, q: newQueue(cfg.Writer.Queue)}
+	w := &writer{cfg: cfg.Writer, wal: cfg.WAL, store: l.store, lanes: l, q: newQueue(cfg.Writer, cfg.Quotas)}
 	w.busy.Store(true)
 	return w
 }
@@ -77,6 +77,7 @@ func (w *writer) enqueue(j *job) (signal, error) {
 	case <-j.ctx.Done():
 	}
 	if j.cancel() {
+		w.q.withdraw(j)
 		return signal{}, context.Cause(j.ctx)
 	}
 	// Claimed at this very moment. A lease is taken all the same: its first statement will meet the context. A job that

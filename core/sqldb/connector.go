@@ -37,6 +37,8 @@ type Options struct {
 	Idle time.Duration
 	// Class is the admission class of every statement and transaction.
 	Class lane.Class
+	// Tenant is on whose behalf they are made, "" for nobody's; see [lane.Quotas].
+	Tenant string
 	// Relaxed commits are not synced; see [lane.JobOptions].
 	Relaxed bool
 	// Name stands for the sessions in errors, spans and statistics; may be empty.
@@ -136,10 +138,10 @@ func (opener) Open(string) (driver.Conn, error) {
 
 // read is what a statement outside a transaction asks of a lane of readers.
 func (c *Connector) read() lane.ReadOptions {
-	return lane.ReadOptions{Class: c.opt.Class, Name: c.opt.Name}
+	return lane.ReadOptions{Class: c.opt.Class, Tenant: c.opt.Tenant, Name: c.opt.Name}
 }
 
 // job is what a statement outside a transaction asks of the writer.
 func (c *Connector) job() lane.JobOptions {
-	return lane.JobOptions{Class: c.opt.Class, Relaxed: c.opt.Relaxed, Name: c.opt.Name}
+	return lane.JobOptions{Class: c.opt.Class, Tenant: c.opt.Tenant, Relaxed: c.opt.Relaxed, Name: c.opt.Name}
 }
