@@ -92,7 +92,7 @@ func (m *room) open(lane string, limit int, timeout, target time.Duration, quota
 	m.lane, m.limit, m.timeout = lane, limit, timeout
 	m.tenancy = tenancy{quotas: quotas}
 	for c := range m.lines {
-		m.lines[c].in, m.lines[c].control = &m.tenancy, newCodel(target)
+		m.lines[c].in, m.lines[c].control = &m.tenancy, newCodel(target, limit)
 	}
 }
 
@@ -133,7 +133,7 @@ func (m *room) objection(ctx context.Context, t *ticket, wait, normal time.Durat
 		return ReasonQuota
 	case limited >= m.limit:
 		return ReasonFull
-	case l.control.shedding && wait > max(l.control.target, normal):
+	case l.control.shedding() && wait > max(l.control.target, normal):
 		return ReasonDelay
 	case wait > m.timeout:
 		return ReasonDeadline
@@ -235,7 +235,7 @@ func (m *room) serve(now time.Time, l *line, f *flow, t *ticket) bool {
 	waited := now.Sub(t.queued)
 	l.left(t)
 	m.counted(t, -1)
-	stale := l.control.shedding && waited > m.stale(now, l)
+	stale := l.control.shedding() && waited > m.stale(now, l)
 	if !stale {
 		m.fly(t) // ahead of pop, which forgets a tenant that has nothing here
 	}
@@ -334,7 +334,7 @@ func (m *room) stats(now time.Time) (out [classes]QueueStats) {
 		l := &m.lines[c]
 		l.control.idle(now)
 		wait, _ := m.expect(now, &ticket{class: c, tenant: &m.tenancy.nobody})
-		out[i] = QueueStats{Class: c, Waiting: l.live, Served: l.counts.served, Refused: l.counts.refused, Shedding: l.control.shedding, Wait: wait}
+		out[i] = QueueStats{Class: c, Waiting: l.live, Served: l.counts.served, Refused: l.counts.refused, Shedding: l.control.shedding(), Wait: wait}
 	}
 	return out
 }

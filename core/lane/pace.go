@@ -6,7 +6,7 @@ import "time"
 // was not cached) must not turn away those who come after it. A window lasts until it has seen enough of both.
 const (
 	paceTurns = 16
-	paceTime  = 50 * time.Millisecond
+	paceTime  = 250 * time.Millisecond
 	paceFor   = 2 * time.Second // a lane that has been quiet for so long may serve other work now
 )
 
