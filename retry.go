@@ -78,7 +78,7 @@ func (db *DB) readOnce(ctx context.Context, sql string, args []any, opts callOpt
 		return nil, err
 	}
 	db.guard.pacer.Call()
-	want := lane.ReadOptions{Class: opts.class, Name: opts.name}
+	want := lane.ReadOptions{Class: opts.class, Tenant: opts.tenant, Name: opts.name}
 	cur, err := db.lanes.Query(ctx, want, sql, args)
 	if err == nil || errors.Is(err, lane.ErrWrites) {
 		return cur, err
