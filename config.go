@@ -208,6 +208,7 @@ func (c *Config) inner(seams testSeams) (lane.Config, sqlite.Options) {
 	w.StatementTime, w.BusyTimeout = c.Writer.StatementTime, c.Writer.BusyTimeout
 	o := sqlite.DefaultOptions()
 	o.Create, o.Adopt, o.Faults = c.Create && !c.ReadOnly, c.Adopt && !c.ReadOnly, seams.faults
+	o.Degrade = true
 	o.Functions, o.Collations, o.Extensions = c.Extend.Functions, c.Extend.Collations, c.Extend.Modules
 	for _, p := range []struct {
 		role sqlite.Role

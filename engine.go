@@ -96,6 +96,9 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 			err = first(err)
 		}
 	}()
+	if db.store.Degraded() {
+		db.log.Warn("the file system is mounted read only: reads work, writes are refused until it can be written again", "database", loc.String())
+	}
 	if err = db.adopt(ctx); err != nil {
 		return nil, err
 	}
@@ -140,7 +143,7 @@ func (db *DB) whyReadOnly() error {
 	switch {
 	case db.store.State() == sqlite.Foreign:
 		return &notAdoptedError{db.store.Location().String()}
-	case db.store.ReadOnly():
+	case db.store.ReadOnly() && !db.store.Degraded():
 		return &readOnlyError{db.store.Location().String() + " is open read only: open it without ReadOnly to write"}
 	}
 	return nil

@@ -37,7 +37,7 @@ func (l *Lanes) Freeze(why error) {
 
 // Thaw ends Freeze. Every connection is opened anew, because the file may have been put in order meanwhile.
 func (l *Lanes) Thaw() {
-	l.retire()
+	l.renew()
 	l.store.KeepLog(false)
 	l.frozen.Store(nil)
 }

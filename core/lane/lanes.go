@@ -94,9 +94,16 @@ func (c *coarse) late() int64 {
 
 // retire makes every connection reopen, because the file under them is not the file at the path any more.
 func (l *Lanes) retire() {
-	l.readers.retire()
-	l.analytics.retire()
-	l.maintenance.retire()
+	for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
+		p.retire(true)
+	}
+}
+
+// renew makes every connection reopen, because it should have been opened in another way. The file is the same.
+func (l *Lanes) renew() {
+	for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
+		p.retire(false)
+	}
 }
 
 // Shutdown lets nobody new in, serves who is waiting, and closes everything. When ctx ends first, those who still wait get

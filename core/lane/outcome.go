@@ -36,8 +36,12 @@ func (s *shift) commitFailed(err error) {
 	if !s.broken() && !s.conn.Autocommit() {
 		s.conn.Exec("ROLLBACK") // where it fails the connection is discarded below
 	}
-	if !s.broken() && (kind == sqlite.Constraint || kind == sqlite.Busy || kind == sqlite.Full && !mark.Whole()) {
-		if len(members) == 1 || kind == sqlite.Full {
+	nowhere := (kind == sqlite.Full || kind == sqlite.ReadOnly) && !mark.Whole() // nothing more could be written to the log
+	if nowhere || !s.broken() && (kind == sqlite.Constraint || kind == sqlite.Busy) {
+		if s.broken() {
+			s.discard(err)
+		}
+		if len(members) == 1 || nowhere {
 			for _, j := range members {
 				j.done(err)
 			}
@@ -69,7 +73,7 @@ func (s *shift) commitFailed(err error) {
 // failed sync the engine runs nothing again by itself.
 func (s *shift) undone(members []*job, kind sqlite.ErrorClass, err error) {
 	switch kind {
-	case sqlite.Full:
+	case sqlite.Full, sqlite.ReadOnly:
 		for _, j := range members {
 			j.done(err)
 		}

@@ -20,6 +20,7 @@ type pool struct {
 	open    int      // idle and in use
 	waiters []*connWait
 	gen     uint64 // connections of an older generation are closed when they come back
+	fenced  uint64 // those older than this are fenced instead
 	closed  bool
 	active  []*Reader // who holds a connection; each knows its place
 
@@ -179,7 +180,7 @@ func (p *pool) checkin(r *Reader, sound bool) {
 		p.mu.Unlock()
 		return
 	}
-	stale := r.gen != p.gen
+	stale := r.gen < p.fenced
 	p.mu.Unlock()
 	if stale {
 		conn.Fence() // see retire
@@ -250,16 +251,24 @@ func (p *pool) letGo() {
 	}
 }
 
-// retire makes every connection of today stale: the idle ones go now, the others when they come back.
-func (p *pool) retire() {
+// retire gives up the connections of today, those in use when they come back. fence is for files that have been replaced: to close a
+// connection could unlink those that are now in their place.
+func (p *pool) retire(fence bool) {
 	p.mu.Lock()
 	p.gen++
+	if fence {
+		p.fenced = p.gen
+	}
 	old := p.idle
 	p.idle = nil
 	p.open -= len(old)
 	p.mu.Unlock()
 	for _, c := range old {
-		c.conn.Fence() // see identify: closing could unlink the new database's files
+		if fence {
+			c.conn.Fence()
+		} else {
+			c.conn.Close()
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ func (s *shift) ready() error {
 	s.drop()
 	ctx, cancel := context.WithTimeout(context.Background(), s.w.cfg.BusyTimeout)
 	defer cancel()
+	degraded := s.w.store.Degraded()
 	conn, err := s.w.store.Connect(ctx, sqlite.Writer)
 	if err != nil {
 		return err
@@ -35,6 +36,10 @@ func (s *shift) ready() error {
 	s.conn, s.seen = conn, 0
 	s.checks.mark()
 	s.w.stats.file.reconnects.Add(1)
+	if degraded {
+		s.w.lanes.log.Info("the file system can be written again")
+		s.w.lanes.renew() // readers have taken the file for one that nobody changes
+	}
 	if err := s.ours(); err != nil {
 		s.drop()
 		return err

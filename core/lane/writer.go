@@ -36,11 +36,11 @@ func newWriter(l *Lanes, cfg Config) *writer {
 // open makes the first connection, so that Open fails where the database cannot be written, and begins to work.
 func (w *writer) open(ctx context.Context) error {
 	conn, err := w.store.Connect(ctx, sqlite.Writer)
-	if err != nil {
+	if err != nil && !w.store.Degraded() {
 		return err
 	}
 	s := newShift(w)
-	s.conn = conn
+	s.conn = conn // nil where the file system is read only for now: each group tries again
 	s.checks.mark()
 	w.hire(s)
 	return nil

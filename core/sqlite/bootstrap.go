@@ -122,9 +122,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		return s.lookOnly(ctx, h, hadWAL)
 	}
 	if err := writable(s.path); err != nil {
-		return err
+		return s.degrade(ctx, h, hadWAL, err)
 	}
-	s.track.mapped = true
+	s.track.mapped.Store(true)
 	return patiently(ctx, s.tryInitialise)
 }
 
@@ -167,9 +167,10 @@ func (s *Store) probe(ctx context.Context) error {
 func (s *Store) lookOnly(ctx context.Context, h header, hadWAL bool) error {
 	if h.wal && !hadWAL && !s.loc.Immutable {
 		if canCreateBeside(s.path) {
-			s.track.mapped, s.look.tidy = true, true
+			s.look.tidy = true
+			s.track.mapped.Store(true)
 		} else {
-			s.look.fixed = true
+			s.look.fixed.Store(true)
 		}
 	}
 	c, err := s.open(ctx, Maintenance, true)

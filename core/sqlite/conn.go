@@ -405,8 +405,7 @@ func (c *Conn) wrap(op string, err error) error {
 	if c.vfs.fsync != nil {
 		e.Class, e.Cause = Fsync, c.vfs.fsync
 	}
-	switch e.Class {
-	case IO, Fsync:
+	if e.Class == IO || e.Class == Fsync || e.Class == ReadOnly && e.Code&0xff == int(sqlite3.IOERR) {
 		c.breakOff(e, true)
 	}
 	return e

@@ -25,6 +25,11 @@ func (s *Store) Connect(ctx context.Context, role Role) (*Conn, error) {
 	if role > Maintenance {
 		return nil, &Error{Class: Args, Op: "connect", Msg: fmt.Sprintf("there is no role %d", role)}
 	}
+	if role == Writer && s.look.degraded.Load() {
+		if err := s.regain(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if role == Writer && s.ReadOnly() {
 		return nil, &Error{Class: ReadOnly, Op: "connect", Msg: s.readOnlyReason()}
 	}

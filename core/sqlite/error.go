@@ -185,6 +185,9 @@ func driverError(op string, err error) *Error {
 	if (e.Class == IO || e.Class == CantOpen) && isDiskFull(e.Cause) {
 		e.Class = Full
 	}
+	if e.Class == IO && isReadOnlyFS(e.Cause) { // mounted read only under an open file
+		e.Class = ReadOnly
+	}
 	if remedy := remedyOf(e); remedy != "" {
 		e.Msg += "; " + remedy
 	}
@@ -196,6 +199,10 @@ func remedyOf(e *Error) string {
 		return "another program crashed in a transaction on it: open it once with that program, or adopt it"
 	}
 	switch e.Class {
+	case ReadOnly:
+		if isReadOnlyFS(e.Cause) {
+			return "the file system was mounted read only: look into the system's log for the reason, and mount it for writing again"
+		}
 	case Full:
 		return "free space on the volume, then try again"
 	case Fsync:

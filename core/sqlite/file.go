@@ -267,7 +267,7 @@ func (f *file) prepareShm() {
 			return
 		}
 	}
-	if !f.shmMay && f.vfs.track.mapped {
+	if !f.shmMay && f.vfs.track.mapped.Load() {
 		f.shmMay = true
 		// A failure shows again, with its error, when the driver opens the file.
 		_ = createPrivate(f.path+"-shm", f.vfs.track.path)

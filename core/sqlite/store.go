@@ -30,6 +30,7 @@ type Options struct {
 	Functions      []Function
 	Collations     []Collation
 	Extensions     []Extension
+	Degrade        bool   // open for reading, until it can be written again, where the file system is mounted read only
 	Faults         Faults // nil in production
 	Dial           Dial
 }
@@ -115,8 +116,11 @@ type connections struct {
 
 // look is how a database is opened that is only looked at.
 type look struct {
-	fixed bool // as immutable: nobody can change the file
-	tidy  bool // and the -wal and -shm made for it are removed at the end
+	fixed atomic.Bool // as immutable: nobody can change the file
+	tidy  bool        // and the -wal and -shm made for it are removed at the end
+
+	degraded atomic.Bool // because its file system was mounted read only
+	regains  sync.Mutex  // one attempt to write again at a time
 }
 
 // Open opens, and when needed creates and prepares, the database at loc. A Foreign database is opened for reading only and is left
@@ -131,8 +135,9 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err := opt.validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{loc: loc, opt: opt, look: look{fixed: loc.Immutable}, name: "tidegate-" + rand.Text()}
+	s := &Store{loc: loc, opt: opt, name: "tidegate-" + rand.Text()}
 	s.live = map[*Conn]struct{}{}
+	s.look.fixed.Store(loc.Immutable)
 	if loc.Memory {
 		s.base = vfs.Find("mvcc")
 		s.path = "/" + s.name
@@ -199,9 +204,10 @@ func createError(path string, err error) error {
 // State returns whose database it is.
 func (s *Store) State() State { return State(s.state.Load()) }
 
-// ReadOnly reports whether no connection may write: by Location.ReadOnly, or because the database is Foreign and is not being adopted.
+// ReadOnly reports whether no connection may write: by Location.ReadOnly, because the database is Foreign and is not being adopted, or
+// because it is degraded.
 func (s *Store) ReadOnly() bool {
-	return s.loc.ReadOnly || s.State() == Foreign && !s.opt.Adopt
+	return s.loc.ReadOnly || s.State() == Foreign && !s.opt.Adopt || s.look.degraded.Load()
 }
 
 // Location returns what Open was given.
@@ -314,7 +320,7 @@ func (s *Store) uri(vfsName string, readOnly bool) string {
 	if readOnly {
 		q.Set("mode", "ro")
 	}
-	if s.look.fixed {
+	if s.look.fixed.Load() {
 		q.Set("immutable", "1")
 	}
 	path := filepath.ToSlash(s.path)

@@ -11,8 +11,8 @@ import (
 // fileTracker knows which files the Store's connections really hold open, to find out when a name leads elsewhere.
 // Safe for concurrent use.
 type fileTracker struct {
-	path   string // of the database
-	mapped bool   // connections will use a -shm file
+	path   string      // of the database
+	mapped atomic.Bool // connections will use a -shm file
 	wal    atomic.Int64
 	doubt  atomic.Bool // a sync of the log failed, and what it was for has not been written again since
 
