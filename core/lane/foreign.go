@@ -24,8 +24,13 @@ type courtesy struct {
 // sign notes another program: it held the lock, or it has committed.
 func (c *courtesy) sign() { c.seen = time.Now() }
 
-// rested is called when the lane has nothing to do.
-func (c *courtesy) rested() { c.since = time.Time{} }
+// rested is called when the lane has work again, with the time from which it had none. Callers that wait for each other's group leave the
+// lane idle for some microseconds after each, which is no pause for anybody.
+func (c *courtesy) rested(from time.Time) {
+	if time.Since(from) >= courtesyPause {
+		c.since = time.Time{}
+	}
+}
 
 // due reports whether it is time to let others have the lock.
 func (c *courtesy) due(now time.Time) bool {

@@ -59,7 +59,7 @@ func (s *shift) run() {
 func (s *shift) rest() bool {
 	s.w.busy.Store(false)
 	defer s.w.busy.Store(true)
-	s.polite.rested()
+	defer s.polite.rested(time.Now())
 	idle := s.timer
 	idle.Reset(s.w.cfg.IdleTruncate)
 	defer idle.Stop()

@@ -39,9 +39,7 @@ func (w *writer) watch(s *shift) {
 	}
 	began := t.began.Load()
 	ran := time.Duration(s.now() - began)
-	if why := context.Cause(t.job.ctx); why != nil && !t.turn.kicked() && t.harmless.Load() {
-		// Its caller has given up. To interrupt a statement that writes undoes the whole group, so this waits where a member of the
-		// group could not be run again.
+	if why := context.Cause(t.job.ctx); why != nil && !t.turn.kicked() && w.unwanted(t) {
 		w.kick(t, began, why)
 		return
 	}
@@ -61,6 +59,24 @@ func (w *writer) watch(s *shift) {
 	if t.turn.seize() {
 		w.replace(s, t, lease)
 	}
+}
+
+// givenUp remembers which transaction's caller was first seen to have given up, and when. The supervisor's alone.
+type givenUp struct {
+	id    uint64
+	since time.Time
+}
+
+// unwanted reports whether the statement of t, whose caller has given up, is to be interrupted now. That undoes the whole group. Where a
+// member of it could not be run again it gets half a hold to end by itself: longer than that nobody may keep the writer for nothing.
+func (w *writer) unwanted(t *Tx) bool {
+	if t.harmless.Load() {
+		return true
+	}
+	if w.left.id != t.id {
+		w.left = givenUp{t.id, time.Now()}
+	}
+	return time.Since(w.left.since) >= w.cfg.Hold/2
 }
 
 // kick interrupts the statement of t that began then.

@@ -50,7 +50,8 @@ func TestCancelledWrite(t *testing.T) {
 	}
 }
 
-// TestCancelledWriteSparesOthers: in a group with a transaction that cannot be run again a caller's giving up waits for its statement.
+// TestCancelledWriteSparesOthers: in a group with a transaction that cannot be run again a caller's giving up waits for its statement, for
+// half a hold.
 func TestCancelledWriteSparesOthers(t *testing.T) {
 	t.Parallel()
 	for _, replayable := range []bool{false, true} {

@@ -170,8 +170,8 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 	class := stmt.Class()
 	if class.ReadOnly {
 		t.conn.SetContext(ctx) // an interrupted read undoes nothing
-	} else {
-		t.conn.SetPatience(ctx) // an interrupted write undoes the whole group, so only one that does not end
+	} else if t.harmless.Load() {
+		t.conn.SetPatience(ctx) // an interrupted write undoes the whole group; where that hurts others the supervisor decides
 	}
 	defer t.conn.SetContext(nil)
 	var res Result

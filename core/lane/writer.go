@@ -20,6 +20,7 @@ type writer struct {
 	busy   atomic.Bool // a shift is at work: the supervisor must look
 	// suspect says that the files may not be those at the path any more.
 	suspect atomic.Bool
+	left    givenUp
 	acked   sqlite.LogMark // the end of what was acknowledged last; the shift's
 
 	mu    sync.Mutex
