@@ -170,11 +170,16 @@ func mountReadOnly(dir, file string, data []byte) error {
 }
 
 func openReadOnlyFileSystem(t *testing.T, path string) {
-	_, err := engine.Open(context.Background(), config(path))
-	if !errors.Is(err, engine.ErrReadOnly) {
-		t.Errorf("got %v, want ErrReadOnly", err)
+	// What is there can be read; TestReadOnlyMount has the rest, where every thread sees the mount.
+	there, err := engine.Open(context.Background(), config(path))
+	if err != nil {
+		t.Errorf("it cannot be read: %v", err)
+		return
 	}
-	wantText(t, err, "made.db", "read only", "mode=ro")
+	var tables int
+	if err := errors.Join(there.QueryRow(context.Background(), "SELECT count(*) FROM sqlite_schema").Scan(&tables), there.Close()); err != nil {
+		t.Errorf("reading, closing: %v", err)
+	}
 	_, err = engine.Open(context.Background(), config(filepath.Join(filepath.Dir(path), "new.db")))
 	if !errors.Is(err, engine.ErrReadOnly) {
 		t.Errorf("got %v for a new file, want ErrReadOnly", err)

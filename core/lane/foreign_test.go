@@ -2,7 +2,6 @@ package lane_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"os"
 	"os/exec"
@@ -14,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidegate/engine/core/sqlite/peer"
+	"github.com/tidegate/engine/core/sqlite"
 )
 
 // stranger is another program that writes to the same file: one row a call, waiting for the lock for as long as SQLite's own busy handler
@@ -39,7 +38,7 @@ func commandLine(path string) (stranger, bool) {
 // foreignPath tells a test process that it is the stranger.
 const foreignPath = "TIDEGATE_TEST_FOREIGN_PATH"
 
-// ownProcess stands in where that program is missing: this test, started again, with the plain driver.
+// ownProcess stands in where that program is missing: this test, started again, with a connection and no lanes.
 func ownProcess(path string) stranger {
 	return func() error {
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestForeignProgram$")
@@ -48,25 +47,28 @@ func ownProcess(path string) stranger {
 	}
 }
 
-func beStranger(path string) error {
-	db, err := peer.Open(path, peer.Options{Connections: 1, Full: true})
+func beStranger(ctx context.Context, path string) error {
+	store, err := sqlite.Open(ctx, sqlite.Location{Path: path}, sqlite.DefaultOptions())
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	return inserted(db)
-}
-
-func inserted(db *sql.DB) error {
-	_, err := db.Exec("INSERT INTO theirs DEFAULT VALUES")
-	return err
+	defer store.Close()
+	conn, err := store.Connect(ctx, sqlite.Maintenance)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.BusyTimeout(5 * time.Second); err != nil {
+		return err
+	}
+	return conn.Exec("INSERT INTO theirs DEFAULT VALUES")
 }
 
 // TestForeignProgram has another program write in a loop beside a thousand writes a second, and beside as many as there can be. It gets on,
 // and ours is not held up by it.
 func TestForeignProgram(t *testing.T) {
 	if path := os.Getenv(foreignPath); path != "" {
-		if err := beStranger(path); err != nil {
+		if err := beStranger(t.Context(), path); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -76,7 +78,7 @@ func TestForeignProgram(t *testing.T) {
 		r.must(t, "CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT", "CREATE TABLE theirs (n INTEGER PRIMARY KEY) STRICT")
 		them, real := commandLine(r.path)
 		if !real {
-			t.Log("sqlite3 is not installed: a process of our own with the plain driver stands in for it")
+			t.Log("sqlite3 is not installed: a process of our own without lanes stands in for it")
 			them = ownProcess(r.path)
 		}
 		for range 2 { // until the lanes have seen it
