@@ -226,6 +226,7 @@ func (l *life) recover(ctx context.Context, db *engine.DB, clean bool) {
 			l.problem("no move succeeded within %v of the end of the trouble", recovery)
 			break
 		}
+		time.Sleep(5 * time.Millisecond) // a breaker that is open says no at once
 	}
 	l.recovered = kept && !clean
 	if db != nil {
@@ -273,7 +274,8 @@ func catalogue() []error {
 		engine.ErrOverloaded, engine.ErrLeaseExpired, engine.ErrNotApplied, engine.ErrOutcomeUnknown, engine.ErrSnapshotExpired, engine.ErrKilled,
 		engine.ErrExpectation, engine.ErrDecimal, engine.ErrReentrant, engine.ErrTxDone, engine.ErrConstraint, engine.ErrBusy, engine.ErrFull,
 		engine.ErrIO, engine.ErrCorrupt, engine.ErrNotDatabase, engine.ErrCannotOpen, engine.ErrMoved, engine.ErrInterrupted, engine.ErrOutOfMemory,
-		engine.ErrTooBig, engine.ErrArgs, engine.ErrSQL, engine.ErrForbidden}
+		engine.ErrTooBig, engine.ErrArgs, engine.ErrSQL, engine.ErrForbidden, engine.ErrKeyReused, engine.ErrQuarantined, engine.ErrSchemaFenced,
+		engine.ErrUnavailable}
 }
 
 func has(list []int, n int) bool { return slices.Contains(list, n) }
