@@ -38,7 +38,7 @@ func typed(t *testing.T, m *migrate.Migrator, line string) error {
 	case "down":
 		_, err = m.Down(t.Context(), migrate.DownOptions{To: number("--to"), Component: option("--component")})
 	case "repair":
-		opt := migrate.RepairOptions{Component: option("--component"), AdoptDrift: slices.Contains(args, "--adopt-drift"), Rechain: slices.Contains(args, "--rechain")}
+		opt := migrate.RepairOptions{Component: option("--component"), AdoptDrift: slices.Contains(args, "--adopt-drift"), Rechain: slices.Contains(args, "--rechain"), KeepRun: option("--keep-run")}
 		if option("--accept") != "" {
 			opt.Accept = number("--accept")
 		}

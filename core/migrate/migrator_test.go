@@ -118,9 +118,12 @@ func dump(t testing.TB, c *sqlite.Conn) string {
 	const ours = `name NOT LIKE '\_tg\_%' ESCAPE '\' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`
 	var out strings.Builder
 	out.WriteString(text(`SELECT coalesce(group_concat(type || ' ' || name || ' ' || coalesce(sql, ''), char(10) ORDER BY type, name), '') FROM sqlite_schema WHERE tbl_` + ours))
-	tables := strings.Fields(text("SELECT coalesce(group_concat(name, ' ' ORDER BY name), '') FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') AND " + ours))
+	tables := strings.Split(text("SELECT coalesce(group_concat(name, char(10) ORDER BY name), '') FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') AND "+ours), "\n")
 	for _, table := range tables {
-		columns := text(fmt.Sprintf(`SELECT group_concat('quote("' || name || '")', ' || ''|'' || ' ORDER BY cid) FROM pragma_table_xinfo('%s') WHERE hidden <> 1`, table))
+		if table == "" {
+			continue
+		}
+		columns := text(fmt.Sprintf(`SELECT group_concat('quote("' || replace(name, '"', '""') || '")', ' || ''|'' || ' ORDER BY cid) FROM pragma_table_xinfo('%s') WHERE hidden <> 1`, table))
 		rows := text(fmt.Sprintf(`SELECT coalesce(group_concat(r, char(10) ORDER BY r), '') FROM (SELECT %s AS r FROM "%s")`, columns, table))
 		fmt.Fprintf(&out, "\n%s\n%s", table, rows)
 	}

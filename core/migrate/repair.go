@@ -13,6 +13,7 @@ type RepairOptions struct {
 	Accept     int    // the file of this version is right although it was edited after it had been applied
 	AdoptDrift bool   // the schema is right although it was changed by hand
 	Rechain    bool   // the history is right although its chain is broken
+	KeepRun    string // the migrated database is right although a probe of this run failed and its snapshot could not be put back
 	Component  string // of Accept; "" means the main schema
 }
 
@@ -45,10 +46,12 @@ func (m *Migrator) Repair(ctx context.Context, opt RepairOptions) (rep Report, e
 			err = b.accept(opt)
 		case opt.AdoptDrift:
 			err = b.adoptDrift()
+		case opt.KeepRun != "":
+			err = b.keepRun(opt.KeepRun)
 		case opt.Rechain:
 			err = b.rechainAll()
 		default:
-			err = errors.New("migrate: say what to accept: an edited file, a changed schema or the history")
+			err = errors.New("migrate: say what to accept: an edited file, a changed schema, the history or a failed run")
 		}
 		if err != nil {
 			return err
@@ -133,6 +136,17 @@ func (b *batch) adoptDrift() error {
 	}
 	b.run.Note, b.run.Schema = "adopted the schema as it is: "+strings.Join(names, ", "), script(b.view.objects)
 	return nil
+}
+
+func (b *batch) keepRun(id string) error {
+	for _, r := range b.view.runs {
+		if r.ID == id && r.State == RunFailed {
+			r.State, r.Note = RunDone, "kept by an operator; failed was "+r.Note
+			b.run.Note = "kept run " + id
+			return writeRun(b.conn, r)
+		}
+	}
+	return fmt.Errorf("migrate: there is no failed run %s", id)
 }
 
 func (b *batch) rechainAll() error {

@@ -1,0 +1,23 @@
+-- setup
+CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT NOT NULL, v INTEGER NOT NULL DEFAULT 0);
+INSERT INTO p (id, name, v) VALUES (1, 'one', 10), (2, 'two', 20), (3, 'Three', 30);
+CREATE TABLE log (t TEXT);
+CREATE INDEX pn ON p (name);
+CREATE TRIGGER pt AFTER UPDATE ON p BEGIN INSERT INTO log VALUES (new.name); END;
+-- migration: rebuild with index and trigger
+-- compat: 0001
+-- touches:
+-- +up
+CREATE TABLE p_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL COLLATE NOCASE, v INTEGER NOT NULL DEFAULT 0 CHECK (v >= 0));
+INSERT INTO p_new SELECT id, name, v FROM p;
+DROP TABLE p;
+ALTER TABLE p_new RENAME TO p;
+CREATE INDEX pn ON p (name);
+CREATE TRIGGER pt AFTER UPDATE ON p BEGIN INSERT INTO log VALUES (new.name); END;
+-- +down
+CREATE TABLE p_old (id INTEGER PRIMARY KEY, name TEXT NOT NULL, v INTEGER NOT NULL DEFAULT 0);
+INSERT INTO p_old SELECT id, name, v FROM p;
+DROP TABLE p;
+ALTER TABLE p_old RENAME TO p;
+CREATE INDEX pn ON p (name);
+CREATE TRIGGER pt AFTER UPDATE ON p BEGIN INSERT INTO log VALUES (new.name); END;

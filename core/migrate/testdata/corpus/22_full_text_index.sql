@@ -1,0 +1,11 @@
+-- setup
+CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT NOT NULL, v INTEGER NOT NULL DEFAULT 0);
+INSERT INTO p (id, name, v) VALUES (1, 'one', 10), (2, 'two', 20), (3, 'Three', 30);
+-- migration: full text index
+-- compat: 0001
+-- touches:
+-- +up
+CREATE VIRTUAL TABLE ft USING fts5(name);
+INSERT INTO ft (rowid, name) SELECT id, name FROM p;
+-- +down
+DROP TABLE ft;

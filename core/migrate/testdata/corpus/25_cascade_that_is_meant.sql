@@ -1,0 +1,14 @@
+-- setup
+CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT NOT NULL, v INTEGER NOT NULL DEFAULT 0);
+INSERT INTO p (id, name, v) VALUES (1, 'one', 10), (2, 'two', 20), (3, 'Three', 30);
+CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER NOT NULL REFERENCES p ON DELETE CASCADE ON UPDATE CASCADE, q TEXT);
+INSERT INTO c VALUES (1, 1, 'a'), (2, 1, 'b'), (3, 3, 'c');
+-- migration: cascade that is meant
+-- compat: 0001
+-- touches: p, c
+-- +up
+DELETE FROM c WHERE p = 1;
+DELETE FROM p WHERE id = 1;
+-- +down
+INSERT INTO p VALUES (1, 'one', 10);
+INSERT INTO c VALUES (1, 1, 'a'), (2, 1, 'b');

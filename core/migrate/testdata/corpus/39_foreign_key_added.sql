@@ -1,0 +1,18 @@
+-- setup
+CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT NOT NULL, v INTEGER NOT NULL DEFAULT 0);
+INSERT INTO p (id, name, v) VALUES (1, 'one', 10), (2, 'two', 20), (3, 'Three', 30);
+CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER);
+INSERT INTO c VALUES (1, 2), (2, NULL);
+-- migration: foreign key added
+-- compat: 0001
+-- touches:
+-- +up
+CREATE TABLE c_new (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO c_new SELECT id, p FROM c;
+DROP TABLE c;
+ALTER TABLE c_new RENAME TO c;
+-- +down
+CREATE TABLE c_old (id INTEGER PRIMARY KEY, p INTEGER);
+INSERT INTO c_old SELECT id, p FROM c;
+DROP TABLE c;
+ALTER TABLE c_old RENAME TO c;
