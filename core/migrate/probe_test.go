@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -218,74 +217,5 @@ func TestSnapshotsAreKeptAndRestored(t *testing.T) {
 	}
 	if rep := up(t, m); rep.To != 6 {
 		t.Errorf("%+v", rep)
-	}
-}
-
-const (
-	startEnv  = "TIDEGATE_MIGRATE_START"
-	startFile = "go"
-)
-
-// TestHelperStarts is one of the processes of TestEightProcessesAtTheSameInstant.
-func TestHelperStarts(t *testing.T) {
-	path := os.Getenv(startEnv)
-	if path == "" {
-		t.Skip("only as the child of TestEightProcessesAtTheSameInstant")
-	}
-	fmt.Println("ready")
-	for { // all of them see the file at the same instant
-		if _, err := os.Stat(filepath.Join(filepath.Dir(path), startFile)); err == nil {
-			break
-		}
-	}
-	rep, err := openBase(t, path, nil).migrator(load(t, steps(t, "UPDATE t SET bal = bal * 10;"))).Up(t.Context())
-	fmt.Printf("applied %d, error %v\n", len(rep.Applied), err)
-}
-
-func TestEightProcessesAtTheSameInstant(t *testing.T) {
-	t.Parallel()
-	runs := 5
-	if torture() {
-		runs = 100
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for run := range runs {
-		b := newBase(t)
-		up(t, b.migrator(load(t, steps(t))))
-		var children []*exec.Cmd
-		var outs []*ready
-		for range 8 {
-			cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestHelperStarts$", "-test.count=1")
-			cmd.Env = append(os.Environ(), startEnv+"="+b.path)
-			out := &ready{seen: make(chan struct{})}
-			cmd.Stdout, cmd.Stderr = out, out
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			children, outs = append(children, cmd), append(outs, out)
-		}
-		for _, out := range outs {
-			<-out.seen
-		}
-		if err := os.WriteFile(filepath.Join(filepath.Dir(b.path), startFile), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		applied := 0
-		for i, cmd := range children {
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("run %d: %v\n%s", run, err, outs[i])
-			}
-			text := outs[i].String()
-			applied += strings.Count(text, "applied 1")
-			if !strings.Contains(text, "error <nil>") || strings.Contains(text, "lock") {
-				t.Errorf("run %d: %s", run, text)
-			}
-		}
-		if n := b.integer("SELECT bal FROM t"); n != 70 || applied != 1 {
-			t.Fatalf("run %d: applied %d times, balance %d", run, applied, n)
-		}
 	}
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/sqlite"
-	"github.com/tidegate/engine/migrations"
 )
 
 // lesson is one migration of the corpus: a schema with rows, and what changes it.
@@ -162,7 +161,7 @@ func everyLesson(t *testing.T) []lesson {
 		}
 		list = short
 	}
-	return append(list, lesson{name: "shipped", all: load(t, migrations.FS)})
+	return append(list, lesson{name: "shipped", all: load(t, os.DirFS("../../migrations"))})
 }
 
 // A disk that fails at any write or sync of a run leaves the content of before or of after.
@@ -281,7 +280,7 @@ func TestHelperIsKilled(t *testing.T) {
 	path, rest, _ := strings.Cut(spec, "|")
 	name, at, _ := strings.Cut(rest, "|")
 	var l lesson
-	for _, x := range append(corpus(t), lesson{name: "shipped", all: load(t, migrations.FS)}) {
+	for _, x := range append(corpus(t), lesson{name: "shipped", all: load(t, os.DirFS("../../migrations"))}) {
 		if x.name == name {
 			l = x
 		}
