@@ -62,3 +62,14 @@ func (w *writer) mayRetry() bool {
 	ask := w.lanes.cfg.Admission.Retry
 	return ask == nil || ask()
 }
+
+// retries reports whether a job whose own failure has been undone is run once more: where the table allows it, the job may be run again,
+// its caller still waits, and the budget has something left. Whoever is told no hears of the failure himself.
+func (s *shift) retries(j *job, own error) bool {
+	d := retry.Of(own, retry.Write)
+	if d.Again == retry.Never || !j.again() || j.ctx.Err() != nil || !s.w.mayRetry() {
+		return false
+	}
+	s.w.failed(retry.Write, own)
+	return true
+}

@@ -6,7 +6,6 @@ import (
 
 	oteltrace "go.opentelemetry.io/otel/trace"
 
-	"github.com/tidegate/engine/core/retry"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -101,8 +100,7 @@ func (s *shift) lose(cause error, blamed *job, own error) {
 		s.discard(cause)
 	}
 	s.w.stats.failed.Add(1)
-	if d := retry.Of(own, retry.Write); d.Again == retry.Once && blamed.again() && blamed.ctx.Err() == nil && s.w.mayRetry() {
-		s.w.failed(retry.Write, own)
+	if s.retries(blamed, own) {
 		members = append(members, blamed) // nothing of it was applied, and the next connection may be luckier
 	} else {
 		blamed.done(own)

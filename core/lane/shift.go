@@ -260,6 +260,10 @@ func (s *shift) settle(t *Tx, v verdict) {
 		return
 	}
 	s.w.stats.failed.Add(1)
+	if s.retries(j, t.dead) {
+		s.replay([]*job{j}, t.dead)
+		return
+	}
 	j.done(t.dead)
 }
 
