@@ -6,15 +6,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/core/quarantine"
 )
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	url := newDatabase(t, "CREATE TABLE t (a)")
 	o := must(t, "health", "--db", url)
-	for _, check := range []string{"read", "write", "file", "wal", "queue", "connections"} {
+	for _, check := range []string{"read", "write", "file", "wal", "queue", "connections", "breakers", "quarantine"} {
 		if !strings.Contains(o.stdout, "\n"+check+" ") {
 			t.Errorf("no check %s in\n%s", check, o.stdout)
 		}
@@ -23,7 +25,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("a sound database fails:\n%s", o.stdout)
 	}
 	var r report
-	if err := json.Unmarshal([]byte(must(t, "health", "--db", url, "--json").stdout), &r); err != nil || !r.OK || len(r.Checks) < 6 {
+	if err := json.Unmarshal([]byte(must(t, "health", "--db", url, "--json").stdout), &r); err != nil || !r.OK || r.Level != "ok" || len(r.Checks) < 8 || len(r.Breakers) != 3 || r.Breakers[0].State != "closed" {
 		t.Errorf("JSON: %v, %+v", err, r)
 	}
 }
@@ -37,7 +39,7 @@ func TestHealthOfWhatIsNotThere(t *testing.T) {
 	}
 	for _, path := range []string{broken, filepath.Join(dir, "missing.db"), dir} {
 		o := program(t, "health", "--db", "sqlite:///"+filepath.ToSlash(path))
-		if o.code != exitError || !strings.HasPrefix(o.stderr, "engine health: ") || o.stdout != "" {
+		if o.code != exitDown || !strings.HasPrefix(o.stderr, "engine health: ") || o.stdout != "" {
 			t.Errorf("%s: code %d, stdout %q, stderr %q", filepath.Base(path), o.code, o.stdout, o.stderr)
 		}
 	}
@@ -54,5 +56,55 @@ func TestHealthPrintsRemedies(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
+	}
+}
+
+// TestHealthReset takes a database through quarantine: whole, then damaged.
+func TestHealthReset(t *testing.T) {
+	t.Parallel()
+	url := newDatabase(t, "CREATE TABLE t (a)")
+	path := strings.TrimPrefix(url, "sqlite:///")
+	if o := must(t, "health", "--db", url, "--reset"); !strings.Contains(o.stdout, "not in quarantine") {
+		t.Errorf("%+v", o)
+	}
+	quarantined := func() {
+		t.Helper()
+		if err := (&quarantine.Record{Since: time.Now(), Reason: "database disk image is malformed", Class: "corrupt"}).Save(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quarantined()
+	if o := program(t, "health", "--db", url); o.code != exitError || !strings.Contains(o.stdout, "quarantine   FAILED") {
+		t.Errorf("health: %+v", o)
+	}
+	if o := program(t, "exec", "--db", url, "INSERT INTO t VALUES (1)"); o.code != exitError || !strings.Contains(o.stderr, "engine health --reset") {
+		t.Errorf("a write: %+v", o)
+	}
+	o := program(t, "health", "--db", url, "--reset")
+	if o.code != exitError || !strings.Contains(o.stdout, "malformed") || !strings.Contains(o.stdout, "--reset --yes") || quarantine.Load(path) == nil {
+		t.Errorf("asked: %+v", o)
+	}
+	if o := must(t, "health", "--db", url, "--reset", "--yes"); !strings.Contains(o.stdout, "is over") || quarantine.Load(path) != nil {
+		t.Errorf("released: %+v", o)
+	}
+	must(t, "exec", "--db", url, "INSERT INTO t VALUES (1)")
+	if o := program(t, "health", "--db", url, "--yes"); o.code != exitUsage {
+		t.Errorf("--yes alone: %+v", o)
+	}
+
+	must(t, "exec", "--db", url, "CREATE INDEX t_a ON t (a)")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(raw) - 4096; i < len(raw); i++ {
+		raw[i] = 0xa5
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	quarantined()
+	if o := program(t, "health", "--db", url, "--reset", "--yes"); o.code != exitError || !strings.Contains(o.stdout, "restore a backup") || quarantine.Load(path) == nil {
+		t.Errorf("damaged: %+v", o)
 	}
 }

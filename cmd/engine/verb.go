@@ -68,7 +68,7 @@ With every verb:
   --trace off|stdout|otlp  where spans go; the default follows OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_ENDPOINT, else off
 
 Environment: ENGINE_DB names the database; the OTEL_* variables of OpenTelemetry configure what --trace otlp sends and where.
-Exit codes: 0 done, 1 the database said no or a check failed, 2 the command line was wrong.
+Exit codes: 0 done, 1 the database said no or a check failed, 2 the command line was wrong, 3 (health) the database cannot even be read.
 `)
 }
 
