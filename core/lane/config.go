@@ -24,6 +24,7 @@ type Config struct {
 	Clock       clock.Clock  // idle close and snapshot age; nil: the system's
 	Logger      *slog.Logger // nil: slog's default
 	Observer    Observer     // nil: nobody
+	Enforcer    Enforcer     // judges what is written; nil: nobody
 	Admission   Admission    // who may write, beside the queue's own limits
 	// Fence is asked at the begin of a write transaction when another connection has committed since the last; its error refuses the write. nil: nobody.
 	Fence func(*sqlite.Conn) error

@@ -160,6 +160,9 @@ func (s *shift) isolate(t *Tx) error {
 	t.alone, t.job.report.Alone = true, true
 	t.harmless.Store(true)
 	s.w.stats.isolated.Add(1)
+	if err := s.guard(t); err != nil {
+		return err
+	}
 	if s.seen != seen && len(t.journal.entries) > 0 {
 		return &NotAppliedError{t.job.name(), errors.New("another program wrote in between")}
 	}
@@ -187,6 +190,9 @@ func (s *shift) redo(t *Tx, e entry) error {
 		return err
 	}
 	from := trailStart(s.conn)
+	if t.warden != nil {
+		t.warden.Before()
+	}
 	for {
 		row, err := stmt.Step()
 		if err != nil {
@@ -198,6 +204,9 @@ func (s *shift) redo(t *Tx, e entry) error {
 	}
 	if !from.end(s.conn).same(e.did) {
 		return &NotAppliedError{t.job.name(), errors.New("run again it did not do the same: it uses random values or the time")}
+	}
+	if t.warden != nil {
+		return t.warden.Again(stmt.Class().DDL)
 	}
 	return nil
 }

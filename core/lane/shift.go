@@ -17,7 +17,8 @@ type shift struct {
 	active atomic.Pointer[Tx] // whose turn it is
 	gone   chan struct{}      // closed when abandoned
 	timer  *time.Timer
-	full   bool   // synchronous level of the open transaction
+	full   bool // synchronous level of the open transaction
+	ward   ward
 	seen   int64  // data_version after our last look: another program's commits change it
 	checks moment // when the file's identity was last looked at
 	polite courtesy
@@ -123,10 +124,17 @@ func (s *shift) runJob(j *job) bool {
 	}
 	s.conn.SetLastInsertRowID(0) // of another's insert
 	t := newTx(s, j)
+	if err := s.guard(t); err != nil {
+		t.dead = err
+	}
 	s.active.Store(t)
 	v := verdictCommit
 	if j.run != nil {
-		if err := runHere(j.run, t); err != nil {
+		err := runHere(j.run, t)
+		if err == nil {
+			err = t.seal(j.ctx)
+		}
+		if err != nil {
 			v = verdictRollback
 			if t.dead == nil {
 				t.dead = err
@@ -146,6 +154,9 @@ func (s *shift) runJob(j *job) bool {
 	j.freed = time.Now()
 	j.report.Hold = j.freed.Sub(j.taken)
 	s.settle(t, v)
+	if t.warden != nil {
+		t.warden.End()
+	}
 	return true
 }
 
@@ -232,6 +243,9 @@ func (s *shift) settle(t *Tx, v verdict) {
 	}
 	if t.cursors > 0 || v == verdictExpired {
 		s.conn.ReleaseStatements()
+	}
+	if v == verdictCommit && t.dead == nil && !t.sealed {
+		t.dead = errUnsealed
 	}
 	if v == verdictCommit && t.dead == nil {
 		if n, err := s.conn.DeferredFKs(); err != nil {

@@ -22,15 +22,16 @@ type Result struct {
 // may use it.
 type Tx struct {
 	times
-	shift    *shift
-	job      *job
-	conn     *sqlite.Conn
-	turn     turn
-	back     chan verdict
-	dead     error   // why nothing more can succeed
-	journal  journal // what it did so far
-	alone    bool
-	cursors  int // open ones
+	shift   *shift
+	job     *job
+	conn    *sqlite.Conn
+	turn    turn
+	back    chan verdict
+	dead    error   // why nothing more can succeed
+	journal journal // what it did so far
+	alone   bool
+	cursors int // open ones
+	guarded
 	id       uint64
 	current  atomic.Pointer[sqlite.Stmt] // what runs, or ran last
 	reason   atomic.Pointer[reason]      // why the turn was or is being taken; set before it is
@@ -188,6 +189,9 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 		before = t.conn.LastInsertRowID()
 		t.conn.SetLastInsertRowID(0)
 	}
+	if t.warden != nil {
+		t.warden.Before()
+	}
 	if keep != nil {
 		err = stmt.FetchAll(&keep.block)
 		res.Rows, keep.columns = int64(keep.block.Len()), stmt.Class().Columns // see Cursor.begun
@@ -205,6 +209,9 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 	res.Counters = stmt.Counters()
 	if counts {
 		res.RowsAffected = t.conn.Changes()
+	}
+	if err := t.judge(ctx, class.DDL); err != nil {
+		return Result{}, err
 	}
 	t.note(class, sql, args, from)
 	return res, nil
@@ -348,6 +355,9 @@ func (t *Tx) open(ctx context.Context, sql string, args []any) (*Cursor, error) 
 
 // finish ends the transaction: it gives the connection back and waits for the outcome. err is the closure's verdict.
 func (t *Tx) finish(ctx context.Context, err error) (rerun bool, _ error) {
+	if err == nil {
+		_ = t.seal(ctx) // what it says, settle finds
+	}
 	v := verdictCommit
 	if err != nil {
 		v = verdictRollback

@@ -57,6 +57,37 @@ func (ch *Change) New(column int) (Value, error) {
 	return changed(ch.data.New(column))
 }
 
+// Copy puts a column, counted from 0, into to: as it is after the change, or before it. Text and blobs are appended to room, which is returned; they
+// are valid as long as nobody writes to it. It is Old and New without an allocation a value.
+func (ch *Change) Copy(to *Value, before bool, column int, room []byte) ([]byte, error) {
+	var v sqlite3.Value
+	var err error
+	if before {
+		v, err = ch.data.Old(column)
+	} else {
+		v, err = ch.data.New(column)
+	}
+	if err != nil {
+		return room, driverError("change", err)
+	}
+	start := len(room)
+	switch v.Type() {
+	case sqlite3.INTEGER:
+		*to = Value{Type: Integer, Int: v.Int64()}
+	case sqlite3.FLOAT:
+		*to = Value{Type: Float, Float: v.Float()}
+	case sqlite3.TEXT:
+		room = append(room, v.RawText()...)
+		*to = Value{Type: Text, Bytes: room[start:len(room):len(room)]}
+	case sqlite3.BLOB:
+		room = append(room, v.RawBlob()...)
+		*to = Value{Type: Blob, Bytes: room[start:len(room):len(room)]}
+	default:
+		*to = Value{}
+	}
+	return room, nil
+}
+
 func changed(v sqlite3.Value, err error) (Value, error) {
 	if err != nil {
 		return Value{}, driverError("change", err)

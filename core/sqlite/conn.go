@@ -78,6 +78,9 @@ const (
 	pendingMark                   // the application id changed in the open transaction
 )
 
+// SchemaGen is that of its Store.
+func (c *Conn) SchemaGen() uint64 { return c.store.SchemaGen() }
+
 // Role returns what the connection was opened for.
 func (c *Conn) Role() Role { return c.role }
 

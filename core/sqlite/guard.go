@@ -55,6 +55,9 @@ func (d *denied) error(op string) *Error {
 // SetGuard sets what SQL prepared from now on may do. Statements of the cache are kept apart by guard.
 func (c *Conn) SetGuard(g Guard) { c.guard.active = g }
 
+// Guard is what SetGuard set last.
+func (c *Conn) Guard() Guard { return c.guard.active }
+
 // readPragmas may be read by anyone. The value tells whether an argument names what is asked about; without it an argument would be a
 // new value.
 func readPragma(name string) (allowed, argument bool) {

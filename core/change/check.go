@@ -1,0 +1,112 @@
+package change
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/sdk/abi"
+	"github.com/tidegate/engine/sdk/contract"
+)
+
+// Check is a declared rule: an expression of SQL over the columns of one row, which must not be false after an INSERT or an UPDATE. NULL passes, as in a
+// CHECK constraint; unlike one it can be added to a table and taken away without touching it.
+type Check struct {
+	// Table is the watched table.
+	Table string
+	// Expr is the expression, such as "qty > 0 AND side IN ('B', 'S')". It sees the columns of the row but those that are computed when they are read, and
+	// it cannot look at other rows.
+	Expr string
+	// Message is the reason that a caller gets; "" is the expression.
+	Message string
+}
+
+// check is a Check as a validator; the engine evaluates it itself.
+type check struct {
+	Check
+	code uint32
+}
+
+func (c Check) rule(code uint32) (contract.Rule, error) {
+	switch {
+	case strings.TrimSpace(c.Table) == "":
+		return contract.Rule{}, fmt.Errorf("check %d names no table", code)
+	case strings.TrimSpace(c.Expr) == "":
+		return contract.Rule{}, fmt.Errorf("check %d, of table %s, has no expression", code, c.Table)
+	}
+	return contract.Rule{Table: c.Table, Ops: contract.OnInsert | contract.OnUpdate, Validator: &check{Check: c, code: code}}, nil
+}
+
+// Identity implements contract.Validator.
+func (c *check) Identity() contract.Identity {
+	return contract.Identity{Name: "check " + strconv.Itoa(int(c.code))}
+}
+
+// Validate implements contract.Validator. The engine does not call it: an expression needs the connection.
+func (c *check) Validate(context.Context, *abi.Batch, time.Time) (contract.Outcome, error) {
+	return contract.Outcome{}, fmt.Errorf("check %d is evaluated on a connection", c.code)
+}
+
+// columns are those that the expression may use.
+func (c *check) columns(all []column) []string {
+	var names []string
+	for _, col := range all {
+		if !col.virtual {
+			names = append(names, col.name)
+		}
+	}
+	return names
+}
+
+// query evaluates the expression over one row. The expression stands between parentheses on lines of its own, so that a comment in it ends.
+func (c *check) query(columns []string) string {
+	var b strings.Builder
+	b.WriteString("SELECT ((\n" + c.Expr + "\n) IS NOT FALSE) FROM (SELECT ")
+	for i, name := range columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "?%d AS %s", i+1, quoted(name))
+	}
+	b.WriteString(")")
+	return b.String()
+}
+
+// check evaluates an expression for the rows of a call.
+func (w *warden) check(ctx context.Context, c *check, k *call) (out contract.Outcome, err error) {
+	defer w.quietly()()
+	guard := w.conn.Guard()
+	w.conn.SetGuard(sqlite.Guard{ReadOnly: true})
+	defer w.conn.SetGuard(guard)
+	s, err := w.conn.Prepare(c.query(k.r.Columns))
+	if err != nil {
+		return out, err
+	}
+	defer s.Release()
+	args := make([]any, len(k.r.at))
+	var b sqlite.Block
+	for n, r := range k.rows {
+		row := k.c.image(k.t, r.new)
+		for i, at := range k.r.at {
+			args[i] = row[at]
+		}
+		if err := s.Bind(args); err != nil {
+			return out, err
+		}
+		if _, err := s.Fetch(&b, 1); err != nil {
+			return out, err
+		}
+		if b.Len() != 1 || b.Row(0)[0].Int != 0 {
+			continue
+		}
+		reason := c.Message
+		if reason == "" {
+			reason = "it must hold that " + c.Expr
+		}
+		out.Verdicts = append(out.Verdicts, abi.Record{Row: uint32(n), Code: c.code, Col: abi.WholeRow, Action: abi.Reject, Severity: abi.SeverityError, Message: reason})
+	}
+	return out, nil
+}
