@@ -37,6 +37,9 @@ func (l *Lanes) Freeze(why error) {
 
 // Thaw ends Freeze. Every connection is opened anew, because the file may have been put in order meanwhile.
 func (l *Lanes) Thaw() {
+	if l.writer != nil {
+		l.writer.damaged.Store(nil)
+	}
 	l.renew()
 	l.store.KeepLog(false)
 	l.frozen.Store(nil)

@@ -62,6 +62,9 @@ func (s *shift) tryBegin(full bool) error {
 	if err := s.w.isFrozen(); err != nil {
 		return err
 	}
+	if why := s.w.damaged.Load(); why != nil {
+		return *why
+	}
 	if err := s.ready(); err != nil {
 		return err
 	}

@@ -113,8 +113,11 @@ func (s *shift) resolve(members []*job, mark sqlite.LogMark, cause error) fate {
 		}
 		s.w.failed(retry.Begin, err)
 		s.drop()
-		d := retry.Of(err, retry.Begin)
-		if d.Quarantine || time.Now().After(until) {
+		damaged := retry.Of(err, retry.Begin).Quarantine
+		if damaged {
+			s.w.damaged.Store(&err)
+		}
+		if damaged || time.Now().After(until) {
 			s.w.lanes.log.Error("it could not be found out whether a group of transactions was committed", "group", s.group.id, "cause", err)
 			return fateUnknown
 		}
@@ -189,6 +192,7 @@ func (s *shift) audit() error {
 	}
 	err = &sqlite.Error{Class: sqlite.Corrupt, Op: "reconnect",
 		Msg: "transactions that were acknowledged are not in the write-ahead log any more: restore a backup, or restart to accept the loss"}
+	s.w.damaged.Store(&err)
 	s.w.lanes.log.Error("acknowledged transactions are missing: nothing is written any more", "cause", err)
 	return err
 }

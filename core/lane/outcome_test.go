@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -173,6 +174,15 @@ func TestAcknowledgedIsMissing(t *testing.T) {
 	}})
 	if err := r.exec(t.Context(), "INSERT INTO t VALUES (2, '')"); !errors.Is(err, lane.ErrOutcomeUnknown) {
 		t.Errorf("told %v, want an unknown outcome: the log is damaged", err)
+	}
+	for range 2 {
+		if err := r.exec(t.Context(), "INSERT INTO t VALUES (3, '')"); sqlite.ClassOf(err) != sqlite.Corrupt {
+			t.Errorf("a write to a log that is damaged: %v", err)
+		}
+	}
+	r.Thaw()
+	if err := r.exec(t.Context(), "INSERT INTO t VALUES (4, '')"); sqlite.ClassOf(err) == sqlite.Corrupt && strings.Contains(err.Error(), "frame") {
+		t.Errorf("after an operator has taken the decision: %v", err)
 	}
 }
 

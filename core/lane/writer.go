@@ -21,7 +21,8 @@ type writer struct {
 	// suspect says that the files may not be those at the path any more.
 	suspect atomic.Bool
 	left    givenUp
-	acked   sqlite.LogMark // the end of what was acknowledged last; the shift's
+	damaged atomic.Pointer[error] // what was acknowledged is not there any more: nothing is written until Thaw
+	acked   sqlite.LogMark        // the end of what was acknowledged last; the shift's
 
 	mu    sync.Mutex
 	shift *shift         // who is at work
