@@ -3,14 +3,16 @@ package plugins
 import (
 	"errors"
 	"fmt"
+
+	"github.com/tidegate/engine/sdk/contract"
 )
 
 // Sentinels of this package. A returned error matches at most one.
 var (
 	// ErrFault says that a plug-in failed: *[Fault] says which and how.
-	ErrFault = errors.New("plugins: a plug-in failed")
+	ErrFault = contract.ErrFault
 	// ErrQuarantined says that a plug-in is out of service after too many faults, until an operator acts: *[QuarantineError].
-	ErrQuarantined = errors.New("plugins: a plug-in is quarantined")
+	ErrQuarantined = contract.ErrQuarantined
 	// ErrManifest says that a manifest is wrong: *[ManifestError] lists every mistake.
 	ErrManifest = errors.New("plugins: invalid manifest")
 	// ErrState says that a plug-in is not in the state that a call needs, or is not known.

@@ -86,6 +86,7 @@ type Registry struct {
 	mu     sync.Mutex // of changes and pins; calls do not take it
 	slots  map[string]*slot
 	closed bool
+	rules  atomic.Pointer[ruleSet] // of what is in service; nil until something is
 }
 
 // slot is a plug-in: its version in service and the one that is tried beside it.
@@ -164,7 +165,9 @@ func (r *Registry) swap(place *atomic.Pointer[Version], v *Version, state State)
 	if v != nil {
 		r.report(v, state, "")
 	}
-	if old := place.Swap(v); old != nil {
+	old := place.Swap(v)
+	r.publish()
+	if old != nil {
 		r.drain(old)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/sdk/abi"
+	"github.com/tidegate/engine/sdk/contract"
 )
 
 // Hook is what a plug-in is asked to do.
@@ -34,37 +35,13 @@ func (h Hook) String() string {
 type Verdict = abi.Record
 
 // Outcome is what one call gave.
-type Outcome struct {
-	// Verdicts are in the order in which the plug-in gave them; nil means that it had nothing to say.
-	Verdicts []Verdict
-	// Fuel is what the call burnt; 0 where the transport does not count.
-	Fuel int64
-	// Pages is the size of the guest's memory in pages of 64 KiB after the call; 0 where there is none.
-	Pages uint32
-	// Elapsed is how long the call took, with the time in the queue of the pool in Waited.
-	Elapsed, Waited time.Duration
-}
+type Outcome = contract.Outcome
 
 // Identity says exactly what code judged, for receipts.
-type Identity struct {
-	// Name and Version are those of the manifest.
-	Name, Version string
-	// Module and Config are the SHA-256 of the module as it was signed and of the configuration document, in hexadecimal digits.
-	Module, Config string
-}
+type Identity = contract.Identity
 
-// Validator judges batches. It is safe for concurrent use.
-type Validator interface {
-	// Identity says who judges.
-	Identity() Identity
-	// Validate asks the plug-in about the rows of a batch, at the instant of the batch: to the guest it is always that time.
-	//
-	// # Errors
-	//
-	// A *Fault, a *QuarantineError, or the context's error when the caller gave up, which is nobody's fault. The rows are then
-	// neither accepted nor rejected: the caller fails closed.
-	Validate(ctx context.Context, b *abi.Batch, at time.Time) (Outcome, error)
-}
+// Validator judges batches. Errors of plug-ins are a *Fault, a *QuarantineError, or the context's error when the caller gave up.
+type Validator = contract.Validator
 
 // Source is what a host loads.
 type Source struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidegate/engine/plugins"
 	"github.com/tidegate/engine/sdk/abi"
+	"github.com/tidegate/engine/sdk/contract"
 )
 
 // Caps of what a guest may say and ask in one call. What is over them is dropped or refused, never an error: a rule that logs too much still judges.
@@ -155,6 +156,9 @@ func capLookup(ctx context.Context, in *instance, mem api.Memory, stack []uint64
 		return abi.StatusInvalid
 	}
 	s := in.unit.host.o.Services.Lookup
+	if store := contract.StoreFrom(ctx); s == nil && store != nil {
+		s = storeLookup{store, in.unit.m.Capabilities.Lookup[query]}
+	}
 	if s == nil || !in.service() {
 		return abi.StatusRefused
 	}
@@ -164,6 +168,24 @@ func capLookup(ctx context.Context, in *instance, mem api.Memory, stack []uint64
 	}
 	return in.answer(mem, b, stack[3], stack[4])
 }
+
+// storeLookup answers from the transaction that is judged.
+type storeLookup struct {
+	store contract.Store
+	query plugins.LookupQuery
+}
+
+// Lookup implements plugins.Lookup.
+func (l storeLookup) Lookup(ctx context.Context, _ string, _ int, args abi.Rows) ([]byte, error) {
+	most := l.query.MaxRows
+	if most == 0 {
+		most = defaultLookupRows
+	}
+	return l.store.Query(ctx, l.query.SQL, args, most)
+}
+
+// defaultLookupRows is what plugins.LookupQuery says of 0.
+const defaultLookupRows = 100
 
 func capGet(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int64 {
 	key := string(in.read(mem, stack[0], stack[1]))
