@@ -80,21 +80,30 @@ func (c *Conn) enter(op string) error {
 // leave ends what enter began. It recovers whatever came up from SQLite.
 func (c *Conn) leave(op string, errp *error) {
 	if r := recover(); r != nil {
-		debug.SetPanicOnFault(c.ctx.faults)
+		c.ctx.masked.Add(1) // from here on the watchdog takes nothing
+		c.gate.released()
 		c.caught(r, op, errp)
+		c.ctx.masked.Add(-1)
+		debug.SetPanicOnFault(c.ctx.faults) // not before: what was caught is looked at in SQLite's memory
 		return
 	}
+	left := c.gate.leave()
 	debug.SetPanicOnFault(c.ctx.faults)
-	if c.ctx.memory.off.Load() {
-		// It came back in the very moment in which its memory was taken.
-		c.caught(memoryTaken{}, op, errp)
-		return
-	}
-	if !c.gate.leave() {
+	switch {
+	case !left:
 		e := c.fencedError(op)
 		c.breakOff(e, false)
 		*errp = e
+	case c.ctx.memory.off.Load(): // it came back in the very moment in which its memory was taken
+		e := c.takenError(op)
+		c.breakOff(e, false)
+		*errp = e
 	}
+}
+
+// takenError is the error of a call whose memory the watchdog took.
+func (c *Conn) takenError(op string) *Error {
+	return &Error{Class: Interrupt, Op: op, Cause: c.ctx.cause(), Msg: "interrupted inside an instruction that does not end by itself; the connection is discarded"}
 }
 
 func (c *Conn) caught(r any, op string, errp *error) {
@@ -106,7 +115,7 @@ func (c *Conn) caught(r any, op string, errp *error) {
 		return
 	}
 	if c.ctx.memory.off.Load() {
-		e := &Error{Class: Interrupt, Op: op, Cause: c.ctx.cause(), Msg: "interrupted inside an instruction that does not end by itself; the connection is discarded"}
+		e := c.takenError(op)
 		c.breakOff(e, false)
 		*errp = e
 		c.settleGate(op, errp)
@@ -121,9 +130,6 @@ func (c *Conn) caught(r any, op string, errp *error) {
 	*errp = e
 	c.settleGate(op, errp)
 }
-
-// memoryTaken stands for a panic that came too late to be one.
-type memoryTaken struct{}
 
 // settleGate leaves the gate after a panic.
 func (c *Conn) settleGate(op string, errp *error) {

@@ -114,6 +114,11 @@ func (v *connVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File
 	if err := v.before(Op{Kind: OpOpen, File: kindOf(flags), Path: path}); err != nil {
 		return nil, flags, v.fail(err, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 	}
+	if path != "" && v.track != nil {
+		if err := regular(path); err != nil {
+			return nil, flags, v.fail(err, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
+		}
+	}
 	if path != "" && v.track != nil && flags&vfs.OPEN_CREATE != 0 && flags&vfs.OPEN_DELETEONCLOSE == 0 {
 		if err := createPrivate(path, v.track.path); err != nil {
 			return nil, flags, v.fail(err, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
@@ -201,6 +206,15 @@ func kindOfPath(name string) FileKind {
 
 func hasSuffix(s, suffix string) bool {
 	return len(s) > len(suffix) && s[len(s)-len(suffix):] == suffix
+}
+
+// regular refuses what is no file: a pipe in the place of a journal would be opened for ever, a device read for ever.
+func regular(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "open", Path: path, Err: errors.New("is not a regular file: remove it")}
+	}
+	return nil // what is not there may be made, and any other trouble shows when it is opened
 }
 
 // createPrivate makes sure that path exists with the permissions of the database file, or 0600 when it is the database file:

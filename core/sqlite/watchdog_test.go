@@ -3,6 +3,8 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -72,4 +74,54 @@ func endInstruction(t *testing.T, s *sqlite.Store, role sqlite.Role, name, sql s
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestWatchdogAtTheEdge: the time is up in the very moment in which a statement ends by itself, or fails for want of memory. Either
+// answer is right, and the process lives.
+func TestWatchdogAtTheEdge(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	ways := map[sqlite.ErrorClass]int{}
+	runs := 150
+	if os.Getenv("TIDEGATE_TORTURE") == "1" {
+		runs = 5000
+	}
+	statements := []string{
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT group_concat(hex(zeroblob(100000))) FROM n", // out of memory, or too big
+		"SELECT length(replace(hex(zeroblob(4000000)), '0', 'ab'))", "SELECT sum(instr(hex(zeroblob(100000)), hex(zeroblob(500)) || '1'))",
+		"SELECT json_array_length(json_array(hex(zeroblob(3000000)), hex(zeroblob(3000000)), hex(zeroblob(3000000))))",
+	}
+	for n := range runs {
+		c := connect(t, s, []sqlite.Role{sqlite.Reader, sqlite.Writer}[n%2])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rng.IntN(60_000))*time.Microsecond)
+		c.SetContext(ctx)
+		st, err := c.Prepare(statements[rng.IntN(len(statements))])
+		if err == nil {
+			_, err = st.Run()
+		}
+		cancel()
+		if err == nil {
+			ways[sqlite.SQL]++
+		} else {
+			ways[sqlite.ClassOf(err)]++
+			switch sqlite.ClassOf(err) {
+			case sqlite.Interrupt, sqlite.OutOfMemory, sqlite.TooBig:
+			default:
+				t.Errorf("run %d: %v", n, err)
+			}
+		}
+		c.SetContext(nil)
+		if c.Broken() == nil { // then it must work, whatever the watchdog was about to do
+			if got, err := c.QueryInt("SELECT 7"); err != nil || got != 7 {
+				t.Errorf("run %d: a connection that counts as good: %d, %v", n, got, err)
+			}
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("ends: %v", ways)
 }

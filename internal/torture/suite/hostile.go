@@ -2,6 +2,7 @@ package suite
 
 import (
 	"github.com/tidegate/engine/internal/torture"
+	"github.com/tidegate/engine/internal/torture/hostilefile"
 	"github.com/tidegate/engine/internal/torture/hostilesql"
 	"github.com/tidegate/engine/internal/torture/soak"
 )
@@ -10,6 +11,7 @@ import (
 func hostile() []torture.Scenario {
 	return []torture.Scenario{
 		hostilesql.Scenario(),
+		hostilefile.Scenario(),
 		soak.Scenario(),
 	}
 }
