@@ -85,9 +85,9 @@ func TestWatchdogAtTheEdge(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	ways := map[sqlite.ErrorClass]int{}
-	runs := 150
+	runs := 60
 	if os.Getenv("TIDEGATE_TORTURE") == "1" {
-		runs = 5000
+		runs = 3000
 	}
 	statements := []string{
 		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT group_concat(hex(zeroblob(100000))) FROM n", // out of memory, or too big

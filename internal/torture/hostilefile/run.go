@@ -250,7 +250,7 @@ func (l *lab) verdict(what string, err error) error {
 	}
 	var matched []string
 	for _, kind := range []error{engine.ErrNotDatabase, engine.ErrCorrupt, engine.ErrCannotOpen, engine.ErrIO, engine.ErrReadOnly, engine.ErrNotAdopted, engine.ErrSQL, engine.ErrConstraint, engine.ErrForbidden, engine.ErrTooBig, engine.ErrConfig,
-		engine.ErrOutOfMemory, engine.ErrInterrupted, engine.ErrLeaseExpired, engine.ErrNotApplied, engine.ErrOverloaded, engine.ErrOutcomeUnknown, engine.ErrMoved, engine.ErrBusy, engine.ErrFull, engine.ErrMigration, engine.ErrTxDone, engine.ErrArgs, context.DeadlineExceeded} {
+		engine.ErrOutOfMemory, engine.ErrInterrupted, engine.ErrLeaseExpired, engine.ErrNotApplied, engine.ErrOverloaded, engine.ErrOutcomeUnknown, engine.ErrMoved, engine.ErrBusy, engine.ErrFull, engine.ErrMigration, engine.ErrQuarantined, engine.ErrUnavailable, engine.ErrTxDone, engine.ErrArgs, context.DeadlineExceeded} {
 		if errors.Is(err, kind) {
 			matched = append(matched, strings.ReplaceAll(strings.TrimPrefix(kind.Error(), "engine: "), " ", "_"))
 		}

@@ -223,7 +223,7 @@ func (r *ring) within(parent context.Context, w way, stmt string) error {
 func (r *ring) verdict(err error) error {
 	kinds := []error{engine.ErrForbidden, engine.ErrSQL, engine.ErrTooBig, engine.ErrOutOfMemory, engine.ErrInterrupted, engine.ErrConstraint, engine.ErrArgs, engine.ErrReadOnly,
 		engine.ErrLeaseExpired, engine.ErrNotApplied, engine.ErrOverloaded, engine.ErrOutcomeUnknown, engine.ErrTxDone, engine.ErrSnapshotExpired, engine.ErrCorrupt, engine.ErrFull,
-		engine.ErrIO, engine.ErrBusy, engine.ErrNoRows, engine.ErrReentrant, context.DeadlineExceeded, errUndo}
+		engine.ErrIO, engine.ErrBusy, engine.ErrNoRows, engine.ErrUnavailable, engine.ErrStuck, engine.ErrReentrant, context.DeadlineExceeded, errUndo}
 	var matched []string
 	for _, kind := range kinds {
 		if errors.Is(err, kind) {

@@ -190,10 +190,11 @@ func (s *session) note(err error) error {
 	for kind, name := range map[error]string{errUndo: "undone", context.DeadlineExceeded: "deadline", engine.ErrIO: "io", engine.ErrFull: "full", engine.ErrKilled: "killed", engine.ErrNotApplied: "not_applied",
 		engine.ErrOverloaded: "overloaded", engine.ErrLeaseExpired: "lease", engine.ErrOutcomeUnknown: "unknown", engine.ErrOutOfMemory: "memory", engine.ErrTooBig: "too_big", engine.ErrSQL: "sql",
 		engine.ErrForbidden: "forbidden", engine.ErrCannotOpen: "cannot_open", engine.ErrInterrupted: "interrupted", engine.ErrSnapshotExpired: "snapshot", engine.ErrConstraint: "constraint", engine.ErrReadOnly: "read_only",
-		engine.ErrMoved: "moved", engine.ErrBusy: "busy", engine.ErrCorrupt: "corrupt"} {
+		engine.ErrMoved: "moved", engine.ErrBusy: "busy", engine.ErrCorrupt: "corrupt",
+		engine.ErrUnavailable: "unavailable", engine.ErrStuck: "stuck", engine.ErrQuarantined: "quarantined"} {
 		if errors.Is(err, kind) {
 			s.kinds[name]++
-			if kind == engine.ErrCorrupt {
+			if kind == engine.ErrCorrupt || kind == engine.ErrQuarantined {
 				return &bad{"the database is said to be damaged: " + err.Error()}
 			}
 			return nil
