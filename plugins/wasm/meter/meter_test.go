@@ -53,7 +53,7 @@ func features() api.CoreFeatures {
 }
 
 // instantiate compiles a binary in a runtime of its own. env answers imports of the random modules of binaryen.
-func instantiate(t testing.TB, wasm []byte, c *counter) (*run, error) {
+func instantiate(t testing.TB, wasm []byte, c *counter, pages uint32) (*run, error) {
 	t.Helper()
 	ctx := context.Background()
 	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(features()).WithMemoryLimitPages(pages))
@@ -99,6 +99,11 @@ func (r *run) global(name string) api.MutableGlobal {
 // pair is the same module plain and metered.
 func pair(t testing.TB, wasm []byte, limit int64) (plain, metered *run, err error) {
 	t.Helper()
+	return pairWith(t, wasm, limit, pages)
+}
+
+func pairWith(t testing.TB, wasm []byte, limit int64, pages uint32) (plain, metered *run, err error) {
+	t.Helper()
 	m, err := module.Parse(wasm)
 	if err != nil {
 		return nil, nil, err
@@ -111,10 +116,10 @@ func pair(t testing.TB, wasm []byte, limit int64) (plain, metered *run, err erro
 	if err != nil || !bytes.Equal(again.Wasm, res.Wasm) {
 		t.Fatalf("rewriting is not deterministic: %v", err)
 	}
-	if plain, err = instantiate(t, wasm, nil); err != nil {
+	if plain, err = instantiate(t, wasm, nil, pages); err != nil {
 		return nil, nil, err
 	}
-	if metered, err = instantiate(t, res.Wasm, &counter{slice: 1000, limit: limit}); err != nil {
+	if metered, err = instantiate(t, res.Wasm, &counter{slice: 1000, limit: limit}, pages); err != nil {
 		t.Fatalf("the metered module does not compile, the plain one does: %v", err)
 	}
 	return plain, metered, nil

@@ -10,7 +10,7 @@ import (
 // calls, bounded recursion, loops, early returns, br_table, bulk memory, memory.grow, globals, and instructions that may trap.
 func Random(seed uint64) string {
 	g := &generator{r: rand.New(rand.NewPCG(seed, 0x7469646567617465))}
-	g.line("memory 1 4")
+	g.line("memory 4 8")
 	g.line("table 4")
 	g.line("elem 0 $f0 $f1 $f2 $f3")
 	g.line("data 16 %q", "the quick brown fox jumps over the lazy dog")
@@ -137,7 +137,7 @@ func (g *generator) address() {
 	g.i32(0)
 	mask := 0x7fff
 	if g.r.IntN(20) == 0 {
-		mask = 0x3ffff
+		mask = 0x7ffff
 	}
 	g.line("i32.const %d\ni32.and", mask)
 }

@@ -1,0 +1,147 @@
+package wasm_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidegate/engine/plugins"
+	"github.com/tidegate/engine/plugins/wasm"
+	"github.com/tidegate/engine/sdk/abi"
+)
+
+// entries are the files of a cache that hold code.
+func entries(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.tgc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "run-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	return files
+}
+
+const accept = "func $v (i32 i32) -> (i64) tg_validate\ni64.const 0\nend\n"
+
+// once loads a module from a fresh host on the directory and calls it.
+func once(t *testing.T, dir string, key []byte) {
+	t.Helper()
+	u, err := load(t, host(t, wasm.Options{CacheDir: dir, CacheKey: key}), assemble(t, small(accept)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b abi.Batch
+	if _, err := call(u, orders(&b, 1)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCacheIsUsed(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "cache")
+	once(t, dir, nil)
+	files := entries(t, dir)
+	if len(files) != 1 {
+		t.Fatalf("%v", files)
+	}
+	before, err := os.Stat(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	once(t, dir, nil)
+	if after, err := os.Stat(files[0]); err != nil || !after.ModTime().Equal(before.ModTime()) || !os.SameFile(before, after) {
+		t.Errorf("the entry was written again: %v", err)
+	}
+}
+
+// TestCacheEntryTampered changes entries in every way that the checksum of the runtime itself would let through.
+func TestCacheEntryTampered(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "cache")
+	once(t, dir, nil)
+	file := entries(t, dir)[0]
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{
+		"empty": {}, "cut": good[:len(good)/2], "another magic": append([]byte("X"), good[1:]...), "code": flip(good, len(good)-1), "name": flip(good, 45), "authentication": flip(good, 10),
+	} {
+		if err := os.WriteFile(file, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		once(t, dir, nil)
+		now, err := os.ReadFile(file)
+		if err != nil || bytes.Equal(now, bad) || len(now) < 100 {
+			t.Errorf("%s: the bad entry is still there (%d bytes): %v", name, len(now), err)
+		}
+	}
+	// An entry under another key, or of another module, is as good as forged.
+	if err := os.WriteFile(file, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	once(t, dir, []byte("another key of thirty-two bytes!"))
+	if now, _ := os.ReadFile(file); bytes.Equal(now, good) {
+		t.Error("an entry under another key was used")
+	}
+}
+
+func flip(b []byte, i int) []byte {
+	b = bytes.Clone(b)
+	b[i] ^= 1
+	return b
+}
+
+func TestCacheOpenToOthers(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("modes say nothing there")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o770); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wasm.New(wasm.Options{CacheDir: dir}); err == nil || !strings.Contains(err.Error(), "chmod 700") {
+		t.Error(err)
+	}
+	own := filepath.Join(dir, "own")
+	if _, err := wasm.New(wasm.Options{CacheDir: own}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(own)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	if err := os.WriteFile(filepath.Join(own, "cache.key"), []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wasm.New(wasm.Options{CacheDir: own}); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Error(err)
+	}
+}
+
+// TestCompileTime gives the compiler no time: the load fails, and nothing hangs.
+func TestCompileTime(t *testing.T) {
+	t.Parallel()
+	h := host(t, wasm.Options{CompileTime: time.Nanosecond})
+	big := strings.Repeat("local.get 0\ni32.const 7\ni32.add\nlocal.set 0\n", 5000)
+	module := assemble(t, small("func $v (i32 i32) -> (i64) tg_validate\n"+big+"i64.const 0\nend\n"))
+	_, err := load(t, h, module, nil)
+	if got := kindOf(t, err); got != plugins.FaultLoad || !strings.Contains(err.Error(), "compiling took longer") {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	m := manifest(module)
+	if _, err := host(t, wasm.Options{}).Load(ctx, plugins.Source{Manifest: m, Module: module}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

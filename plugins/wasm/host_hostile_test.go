@@ -1,0 +1,240 @@
+package wasm_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidegate/engine/plugins"
+	"github.com/tidegate/engine/plugins/wasm"
+	"github.com/tidegate/engine/sdk/abi"
+)
+
+// hostile guests do the thing that they are named after when a batch has more than one row, and accept a batch of one. After each of them the
+// host has to be well, and the next call has to work.
+func hostileGuests() map[string]struct {
+	text string
+	kind plugins.FaultKind
+} {
+	type g = struct {
+		text string
+		kind plugins.FaultKind
+	}
+	// rows is the number of rows of the batch.
+	bad := func(body string) string {
+		return "func $v (i32 i32) -> (i64) (i32 i32 i64) tg_validate\nlocal.get 0\ni32.load 8\ni32.const 1\ni32.le_u\nif\ni64.const 0\nreturn\nend\n" + body + "\nend\n"
+	}
+	answer := func(ptr, n string) string {
+		return bad("i64.const " + ptr + "\ni64.const 32\ni64.shl\ni64.const " + n + "\ni64.or")
+	}
+	return map[string]g{
+		"infinite loop":      {small(bad("loop\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"empty loop in loop": {small(bad("loop\nloop\nbr 1\nend\nend\nunreachable")), plugins.FaultFuel},
+		"exponential calls":  {small(exponential() + bad("call $e30\ni64.const 0")), plugins.FaultFuel},
+		"recursion":          {small("func $r (i64) -> (i64)\nlocal.get 0\ni64.const 1\ni64.add\ncall $r\ni64.const 1\ni64.add\nend\n" + bad("i64.const 0\ncall $r")), plugins.FaultStack},
+		"wide recursion": {small("func $r (i64) -> (i64) (" + strings.Repeat("i64 ", 1900) + ")\n" + strings.Repeat("local.get 0\n", 500) + "local.get 0\ncall $r\n" + strings.Repeat("i64.add\n", 500) +
+			"end\n" + bad("i64.const 0\ncall $r")), plugins.FaultStack},
+		"mutual recursion by table": {small("table 1\nelem 0 $r\nfunc $r (i64) -> (i64)\nlocal.get 0\ni32.const 0\ncall_indirect (i64) -> (i64)\nend\n" + bad("i64.const 0\ncall $r")), plugins.FaultStack},
+		"memory.grow":               {small(bad("loop\ni32.const 1\nmemory.grow\ndrop\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"memory.grow and a trap":    {small(bad("i32.const 100000\nmemory.grow\ndrop\nunreachable")), plugins.FaultOutOfMemory},
+		"memory.grow, then touch":   {"memory 4\n" + guest(bad("i32.const 200\nmemory.grow\ndrop\nloop\ni32.const 0\ni32.const 7\ni32.const 13369344\nmemory.fill\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"memory.fill in a loop":     {"memory 256\n" + guest(bad("loop\ni32.const 0\ni32.const 7\ni32.const 16777216\nmemory.fill\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"memory.copy in a loop":     {"memory 256\n" + guest(bad("loop\ni32.const 1\ni32.const 0\ni32.const 16777215\nmemory.copy\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"fill past the end":         {small(bad("i32.const 0\ni32.const 7\ni32.const -1\nmemory.fill\ni64.const 0")), plugins.FaultTrap},
+		"load past the end":         {small(bad("i32.const -1\ni64.load 100")), plugins.FaultTrap},
+		"division by zero":          {small(bad("i64.const 1\ni64.const 0\ni64.div_s")), plugins.FaultTrap},
+		"unreachable":               {small(bad("unreachable")), plugins.FaultTrap},
+		"wrong indirect call":       {small("table 1\n" + bad("i32.const 0\ncall_indirect () -> (i64)")), plugins.FaultTrap},
+		"giant block":               {small(answer("0", "0x7fffffff")), plugins.FaultABI},
+		"block past the end":        {small(answer("0xfffffff0", "64")), plugins.FaultABI},
+		"block across the end":      {small(answer("262136", "64")), plugins.FaultABI},
+		"block of nothing":          {small(answer("8", "0")), plugins.FaultABI},
+		"lying number of verdicts":  {small("data 16 \"\\x01\\x00\\x01\\x00\\xff\\xff\\xff\\xff\"\n" + answer("16", "64")), plugins.FaultABI},
+		"lying row":                 {small("data 16 \"\\x01\\x00\\x01\\x00\\x01\\x00\\x00\\x00\\xff\\xff\\xff\\xff\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x00\"\n" + answer("16", "32")), plugins.FaultABI},
+		"lying message": {small("data 16 \"\\x01\\x00\\x01\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x00\\xff\\xff\\xff\\x7f\\x08\\x00\\x00\\x00\"\n" +
+			answer("16", "32")), plugins.FaultABI},
+		"error block":          {small("data 16 \"\\x03\\x00\\x01\\x00\\x01\\x00\\x00\\x00\"\n" + answer("16", "32")), plugins.FaultFailed},
+		"actions for verdicts": {small("data 16 \"\\x02\\x00\\x01\\x00\\x01\\x00\\x00\\x00\"\n" + answer("16", "32")), plugins.FaultABI},
+		"endless log":          {"import tg log $log (i32 i32 i32)\n" + small(bad("loop\ni32.const 1\ni32.const 0\ni32.const 200000\ncall $log\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"log past the end":     {"import tg log $log (i32 i32 i32)\n" + small(bad("i32.const 1\ni32.const -8\ni32.const 200000\ncall $log\ni64.const 0")), plugins.FaultABI},
+		"exit":                 {"import wasi_snapshot_preview1 proc_exit $x (i32)\n" + small(bad("i32.const 0\ncall $x\ni64.const 0")), plugins.FaultTrap},
+		"endless random":       {"import wasi_snapshot_preview1 random_get $r (i32 i32) -> (i32)\n" + small(bad("loop\ni32.const 0\ni32.const 200000\ncall $r\ndrop\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"corrupts itself":      {small("data 64 \"ok\"\nglobal i64 mut 5\n" + bad("i64.const 99\nglobal.set 0\ni32.const 0\ni32.const 255\ni32.const 262144\nmemory.fill\nunreachable")), plugins.FaultTrap},
+	}
+}
+
+// exponential is a tree of calls without a loop: 2^30 of them.
+func exponential() string {
+	var b strings.Builder
+	b.WriteString("func $e0 ()\nend\n")
+	for i := 1; i <= 30; i++ {
+		name, below := "$e"+strconv.Itoa(i), "$e"+strconv.Itoa(i-1)
+		b.WriteString("func " + name + " ()\ncall " + below + "\ncall " + below + "\nend\n")
+	}
+	return b.String()
+}
+
+// TestHostileGuests: each fault costs one batch, is of its kind, comes in time, and leaves the instance as it was.
+func TestHostileGuests(t *testing.T) {
+	const fuel, deadline = 20_000_000, 200 * time.Millisecond
+	h := host(t, wasm.Options{})
+	for name, g := range hostileGuests() {
+		t.Run(name, func(t *testing.T) {
+			u := mustLoad(t, h, assemble(t, g.text), func(m *plugins.Manifest) {
+				m.Capabilities.Log = true
+				m.Limits = plugins.Limits{Fuel: fuel, FuelPerRow: 1, MemoryPages: 256, Deadline: plugins.Duration(deadline)}
+			})
+			var one, two abi.Batch
+			orders(&one, 1)
+			orders(&two, 2)
+			for range 3 {
+				if out, err := call(u, &one); err != nil || len(out.Verdicts) > 0 {
+					t.Fatalf("a good batch: %v %v", out, err)
+				}
+				from := time.Now()
+				out, err := call(u, &two)
+				if took := time.Since(from); took > deadline+50*time.Millisecond {
+					t.Errorf("took %v, the deadline is %v", took, deadline)
+				}
+				if got := kindOf(t, err); got != g.kind && !(got == plugins.FaultDeadline && g.kind == plugins.FaultFuel) {
+					t.Errorf("%v: %v; want %v", got, err, g.kind)
+				}
+				if out.Pages > 256 {
+					t.Errorf("%d pages", out.Pages)
+				}
+				if g.kind == plugins.FaultFuel && out.Fuel > fuel+10_000_000 {
+					t.Errorf("burnt %d", out.Fuel)
+				}
+			}
+			if all, idle := u.Stats(); all > 1 || idle != all {
+				t.Errorf("%d instances, %d idle", all, idle)
+			}
+		})
+	}
+}
+
+// TestDeadline lets a guest have all the fuel there is: the clock ends it.
+func TestDeadline(t *testing.T) {
+	const deadline = 50 * time.Millisecond
+	for _, name := range []string{"infinite loop", "exponential calls", "memory.fill in a loop", "endless random", "endless log"} {
+		t.Run(name, func(t *testing.T) {
+			u := mustLoad(t, host(t, wasm.Options{}), assemble(t, hostileGuests()[name].text), func(m *plugins.Manifest) {
+				m.Capabilities.Log = true
+				m.Limits = plugins.Limits{Fuel: plugins.MaxFuel, MemoryPages: 256, Deadline: plugins.Duration(deadline)}
+			})
+			var b abi.Batch
+			orders(&b, 2)
+			best := time.Hour // of three: other programs use this machine, too
+			for range 3 {
+				from := time.Now()
+				_, err := call(u, &b)
+				best = min(best, time.Since(from))
+				if got := kindOf(t, err); got != plugins.FaultDeadline {
+					t.Fatal(err)
+				}
+			}
+			if best > deadline+50*time.Millisecond {
+				t.Errorf("took %v, the deadline is %v", best, deadline)
+			}
+		})
+	}
+}
+
+// TestCallerGivesUp: that is nobody's fault, and not to be counted as one.
+func TestCallerGivesUp(t *testing.T) {
+	t.Parallel()
+	u := mustLoad(t, host(t, wasm.Options{}), assemble(t, hostileGuests()["infinite loop"].text), func(m *plugins.Manifest) {
+		m.Limits = plugins.Limits{Fuel: plugins.MaxFuel, Deadline: plugins.Duration(plugins.MaxDeadline)}
+	})
+	var b abi.Batch
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := u.Call(ctx, plugins.HookValidate, orders(&b, 2), at()); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, plugins.ErrFault) {
+		t.Error(err)
+	}
+	if _, err := call(u, orders(&b, 1)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCollectorRunsBesideAGuest measures how long the garbage collector waits for a guest that spins.
+func TestCollectorRunsBesideAGuest(t *testing.T) {
+	u := mustLoad(t, host(t, wasm.Options{}), assemble(t, hostileGuests()["infinite loop"].text), func(m *plugins.Manifest) {
+		m.Limits = plugins.Limits{Fuel: plugins.MaxFuel, Deadline: plugins.Duration(2 * time.Second)}
+	})
+	done := make(chan error, 1)
+	go func() {
+		var b abi.Batch
+		_, err := call(u, orders(&b, 2))
+		done <- err
+	}()
+	var before, after debug.GCStats
+	debug.ReadGCStats(&before)
+	var turns []time.Duration
+	for running := true; running; {
+		select {
+		case err := <-done:
+			if got := kindOf(t, err); got != plugins.FaultDeadline {
+				t.Fatal(err)
+			}
+			running = false
+		default:
+			from := time.Now()
+			runtime.GC()
+			turns = append(turns, time.Since(from))
+		}
+	}
+	if len(turns) < 10 {
+		t.Errorf("the collector ran %d times in two seconds", len(turns))
+	}
+	debug.ReadGCStats(&after)
+	n := int(after.NumGC - before.NumGC)
+	pauses := slices.Clone(after.Pause[:min(n, len(after.Pause))])
+	slices.Sort(pauses)
+	longest, median := pauses[len(pauses)-1], pauses[len(pauses)/2]
+	if median > 10*time.Millisecond { // single ones may be longer where other programs take the processors away
+		t.Errorf("half of %d pauses are longer than %v, the longest is %v", n, median, longest)
+	}
+	t.Logf("%d collections, pauses of %v at the median, %v at most", n, median, longest)
+}
+
+// TestThousandFaults looks for what faults leave behind.
+func TestThousandFaults(t *testing.T) {
+	h := host(t, wasm.Options{})
+	for _, name := range []string{"unreachable", "recursion", "memory.grow and a trap", "memory.grow, then touch"} {
+		t.Run(name, func(t *testing.T) {
+			u := mustLoad(t, h, assemble(t, hostileGuests()[name].text), func(m *plugins.Manifest) {
+				m.Limits = plugins.Limits{Fuel: 1_000_000, MemoryPages: 256, Deadline: plugins.Duration(plugins.MaxDeadline)}
+			})
+			var b abi.Batch
+			orders(&b, 2)
+			round := func(n int) {
+				for range n {
+					if _, err := call(u, &b); err == nil {
+						t.Fatal("no fault")
+					}
+				}
+			}
+			inUse := func() (uint64, int) {
+				runtime.GC()
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return m.HeapInuse + m.StackInuse, runtime.NumGoroutine()
+			}
+			round(50)
+			mem, routines := inUse()
+			round(1000)
+			mem2, routines2 := inUse()
+			if mem2 > mem+mem/10+4<<20 || routines2 > routines {
+				t.Errorf("before %d bytes and %d goroutines, after %d and %d", mem, routines, mem2, routines2)
+			}
+		})
+	}
+}
