@@ -114,6 +114,9 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	if db.whyReadOnly() == nil {
 		tick := db.clock.Tick(purgeEvery)
 		db.chores.wg.Go(func() { db.purgeKeys(tick, db.chores.stop) })
+		if len(sets) > 0 {
+			db.chores.wg.Go(func() { db.moveRows(db.chores.stop) })
+		}
 	}
 	db.guard.prober.arm()
 	return db, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/migrate"
@@ -163,5 +164,70 @@ func TestGoMigrationsAndComponents(t *testing.T) {
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestBackgroundSectionMovesEveryRow(t *testing.T) {
+	t.Parallel()
+	cfg := config(filepath.Join(t.TempDir(), "moved.db"))
+	files := func(second string) fstest.MapFS {
+		set := fstest.MapFS{"0001_a.sql": &fstest.MapFile{Data: []byte(`-- migration: rows
+-- compat: 0001
+-- +up
+CREATE TABLE m (id INTEGER PRIMARY KEY, a INTEGER NOT NULL);
+INSERT INTO m SELECT value, value FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 3000) SELECT value FROM n);
+-- +down
+DROP TABLE m;
+`)}}
+		if second != "" {
+			set["0002_b.sql"] = &fstest.MapFile{Data: []byte(second)}
+		}
+		sum, err := migrate.Sum(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set[migrate.SumFile] = &fstest.MapFile{Data: sum}
+		return set
+	}
+	cfg.Migrations = files(`-- migration: b from a
+-- compat: 0001
+-- +up
+ALTER TABLE m ADD COLUMN b INTEGER;
+-- +down
+ALTER TABLE m DROP COLUMN b;
+-- +background
+UPDATE m SET b = a * 10 WHERE id IN (SELECT id FROM m WHERE b IS NULL LIMIT :batch);
+`)
+	db, err := engine.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Closed in the middle and opened again, it goes on where it was.
+	wait := func(enough func(migrate.Move) bool) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for {
+			moves, err := db.Migrations().Moves(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(moves) == 1 && enough(moves[0]) {
+				return
+			}
+		}
+	}
+	wait(func(m migrate.Move) bool { return m.Rows > 0 })
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = engine.Open(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	wait(func(m migrate.Move) bool { return m.Done && m.Rows == 3000 })
+	var n int64
+	if err := db.QueryRow(t.Context(), "SELECT count(*) FROM m WHERE b = a * 10").Scan(&n); err != nil || n != 3000 {
+		t.Errorf("%d rows moved: %v", n, err)
 	}
 }

@@ -83,7 +83,7 @@ func (b *batch) one(mig *Migration, t *tracker, before *account, rep *Report) (a
 	err = m.execute(ctx, conn, mig, mig.Up, t, func(string) error {
 		n++
 		m.progress(Progress{Phase: "apply", Component: mig.Component, Version: mig.Version, Name: mig.Name, Statement: n, Migrations: len(b.status.Pending)})
-		return m.interrupted(mig, n)
+		return m.interrupted(conn, mig, n)
 	})
 	if err != nil {
 		return nil, fail(err)
@@ -183,7 +183,12 @@ func (b *batch) adoptSchema() error {
 }
 
 // interrupted is where a test fails or ends the run at a statement.
-func (m *Migrator) interrupted(mig *Migration, statement int) error {
+func (m *Migrator) interrupted(conn *sqlite.Conn, mig *Migration, statement int) error {
+	if m.stop != nil {
+		if err := m.stop(conn, statement); err != nil {
+			return err
+		}
+	}
 	if m.cfg.At == nil {
 		return nil
 	}

@@ -200,7 +200,7 @@ func (b *batch) takeBack(e Entry, t *tracker, held *columnsHeld, rep *Report) (e
 		if err := held.statement(stmt); err != nil {
 			return err
 		}
-		return m.interrupted(mig, n)
+		return m.interrupted(b.conn, mig, n)
 	}
 	if e.Up == "" {
 		err = b.takeBackCode(ctx, e, t, each)

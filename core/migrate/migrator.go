@@ -86,6 +86,7 @@ type Migrator struct {
 	cfg   Config
 	log   *slog.Logger
 	clock clock.Clock
+	stop  func(conn *sqlite.Conn, statement int) error // Test's way to fail or kill a run
 }
 
 // New returns the migrator of a store. It touches nothing.

@@ -152,9 +152,11 @@ func (m *Migrator) compareSet(v *view, s *Set, st *Status) {
 		cs.Current = max(cs.Current, a.Version)
 	}
 	add := func(c *Conflict) { c.Component = s.component; st.Conflicts = append(st.Conflicts, c) }
-	if len(entries) > 0 && cs.Current < s.Floor() {
-		add(&Conflict{Code: BadSet, Version: s.Floor() + 1, Detail: fmt.Sprintf("the files before %04d were squashed, and the database is at %04d", s.Floor()+1, cs.Current),
+	if first := s.list[0]; first.Squashes != "" && cs.Current > 0 && cs.Current < first.Version {
+		add(&Conflict{Code: BadSet, Version: first.Version, Detail: fmt.Sprintf("the files up to %04d were squashed, and the database is at %04d", first.Version, cs.Current),
 			Remedy: "start a release that still has them once, then this one"})
+		s.standing(cs, st)
+		return
 	}
 	s.checkAhead(entries, add)
 	misnumbered := false
@@ -176,6 +178,11 @@ func (m *Migrator) compareSet(v *view, s *Set, st *Status) {
 			add(c)
 		}
 	}
+	s.standing(cs, st)
+}
+
+// standing enters where the component is.
+func (s *Set) standing(cs ComponentStatus, st *Status) {
 	if s.component == Component {
 		st.Current, st.Latest = cs.Current, cs.Latest
 	}
