@@ -2,41 +2,104 @@ package meter
 
 import "github.com/tidegate/engine/plugins/wasm/module"
 
-// survey is what the first pass learns of a function.
+// survey is what the first passes learn of a function.
 type survey struct {
-	entry  int64   // instructions outside of loops
-	loops  []int64 // instructions of each loop outside of inner loops, in the order of their headers
+	entry  int64     // instructions outside of loops
+	pays   []payment // inside of loops, in the order of their places
 	calls  bool
 	frame  int64 // bytes of the native frame at most
 	locals int
 }
 
-func (r *rewriter) survey(own int) survey {
+// payment is made behind the instruction that ends at a place in the old code.
+type payment struct {
+	at    int
+	n     int64
+	check bool // at the header of a loop
+}
+
+// wideLoop is the weight from which on a loop with branches in it pays piece by piece. Functions of Go guests are one loop around a br_table, which
+// every jump backwards goes through: if each turn paid for the whole function, a rule in Go would seem to burn many times what it does.
+const wideLoop = 48
+
+// shape is a loop: what it weighs outside of inner loops, and whether anything in it can be skipped.
+type shape struct {
+	weight   int64
+	branches bool
+}
+
+func (s shape) wide() bool { return s.branches && s.weight > wideLoop }
+
+// weight is what an instruction costs. Table moves cost the most that they can move.
+func (r *rewriter) weight(w *module.Walker) int64 {
+	switch {
+	case w.Op == module.OpBlock || w.Op == module.OpLoop || w.Op == module.OpElse || w.Op == module.OpEnd:
+		return 0 // no code comes of them
+	case w.Op == module.OpBulk && (w.Sub == module.SubTableInit || w.Sub == module.SubTableCopy) && r.m.Table != nil:
+		return int64(w.Cost) + int64(r.m.Table.Min)
+	}
+	return int64(w.Cost)
+}
+
+// shapes weighs the loops of a function, in the order of their headers, and learns the rest of the survey.
+func (r *rewriter) shapes(own int, s *survey) []shape {
 	w := module.NewWalker(r.m, own)
-	s := survey{locals: w.Locals()}
+	s.locals = w.Locals()
+	var all []shape
 	type open struct{ depth, loop int }
 	var inside []open
 	for w.Next() {
 		if w.Op == module.OpLoop {
-			inside = append(inside, open{w.Depth(), len(s.loops)})
-			s.loops = append(s.loops, 0)
-		}
-		cost := int64(w.Cost)
-		if w.Op == module.OpBulk && (w.Sub == module.SubTableInit || w.Sub == module.SubTableCopy) && r.m.Table != nil {
-			cost += int64(r.m.Table.Min) // the most that it can move
-		}
-		if n := len(inside); n > 0 {
-			s.loops[inside[n-1].loop] += cost
+			inside = append(inside, open{w.Depth(), len(all)})
+			all = append(all, shape{})
+		} else if n := len(inside); n > 0 {
+			in := &all[inside[n-1].loop]
+			in.weight += r.weight(w)
+			in.branches = in.branches || w.Op == module.OpBlock || w.Op == module.OpIf
 			if w.Depth() < inside[n-1].depth {
 				inside = inside[:n-1]
 			}
-		} else {
-			s.entry += cost
 		}
 		s.calls = s.calls || w.Op == module.OpCall || w.Op == module.OpCallIndirect
 		r.res.Volatile = r.res.Volatile || w.Op == module.OpBulk && (w.Sub >= module.SubTableInit || w.Sub == module.SubDataDrop)
 	}
 	s.frame = frameBytes + 8*int64(s.locals+w.MaxHeight)
+	return all
+}
+
+// survey finds out who pays what where. A piece of a wide loop begins at its header, in each arm of an if, and behind the end of each block and each if, which
+// are all the places that a jump forward can come to. Code behind an inner loop belongs to the piece before it.
+func (r *rewriter) survey(own int) survey {
+	var s survey
+	shapes := r.shapes(own, &s)
+	w := module.NewWalker(r.m, own)
+	type open struct {
+		depth, pay int // pay is the piece that goes on behind the loop; -1 is the entry
+		wide       bool
+	}
+	var inside []open
+	cur, next := -1, 0
+	for w.Next() {
+		n := len(inside)
+		closes := n > 0 && w.Depth() < inside[n-1].depth
+		if cur >= 0 {
+			s.pays[cur].n += r.weight(w)
+		} else {
+			s.entry += r.weight(w)
+		}
+		switch {
+		case w.Op == module.OpLoop:
+			inside = append(inside, open{w.Depth(), cur, shapes[next].wide()})
+			s.pays = append(s.pays, payment{at: w.To, check: true, n: 1})
+			cur, next = len(s.pays)-1, next+1
+		case closes:
+			cur = inside[n-1].pay
+			inside = inside[:n-1]
+		case n > 0 && inside[n-1].wide && (w.Op == module.OpEnd || w.Op == module.OpIf || w.Op == module.OpElse):
+			s.pays = append(s.pays, payment{at: w.To})
+			cur = len(s.pays) - 1
+		}
+	}
 	return s
 }
 
@@ -122,34 +185,41 @@ func (r *rewriter) blockType(c *code, fn module.FuncType) {
 func (r *rewriter) instructions(c *code, own int, s survey, scratch uint32, frame bool) {
 	old := r.m.Bodies[own].Code
 	w := module.NewWalker(r.m, own)
-	loop := 0
+	pays := s.pays
 	for w.Next() {
-		switch {
-		case w.Op == module.OpLoop:
-			c.byte(old[w.From:w.To]...)
-			if !r.o.Unmetered {
-				r.take(c, r.fuel, s.loops[loop], scratch)
-				c.get(scratch)
-				r.check(c)
+		r.instruction(c, w, old, frame)
+		if len(pays) > 0 && pays[0].at == w.To {
+			if p := pays[0]; p.n > 0 && !r.o.Unmetered {
+				r.take(c, r.fuel, p.n, scratch)
+				if p.check {
+					c.get(scratch)
+					r.check(c)
+				}
 			}
-			loop++
-		case w.Op == module.OpCall:
-			c.op(module.OpCall, r.function(w.Index))
-		case w.Op == module.OpCallIndirect:
-			c.op(module.OpCallIndirect, w.Index)
-			c.byte(0)
-		case w.Op == module.OpReturn && frame:
-			c.op(module.OpBr, uint32(w.Depth()-1)) // to the end of the block around the body, where the frame is given back
-		case w.Op == module.OpMemoryGrow:
-			c.op(module.OpCall, r.helper(helperKey{kind: growHelper}))
-		case w.Op == module.OpBulk && w.Sub == module.SubMemoryFill:
-			c.op(module.OpCall, r.helper(helperKey{kind: fillHelper}))
-		case w.Op == module.OpBulk && w.Sub == module.SubMemoryCopy:
-			c.op(module.OpCall, r.helper(helperKey{kind: copyHelper}))
-		case w.Op == module.OpBulk && w.Sub == module.SubMemoryInit:
-			c.op(module.OpCall, r.helper(helperKey{kind: initHelper, segment: w.Index}))
-		default:
-			c.byte(old[w.From:w.To]...)
+			pays = pays[1:]
 		}
+	}
+}
+
+// instruction copies an instruction, or writes what stands for it.
+func (r *rewriter) instruction(c *code, w *module.Walker, old []byte, frame bool) {
+	switch {
+	case w.Op == module.OpCall:
+		c.op(module.OpCall, r.function(w.Index))
+	case w.Op == module.OpCallIndirect:
+		c.op(module.OpCallIndirect, w.Index)
+		c.byte(0)
+	case w.Op == module.OpReturn && frame:
+		c.op(module.OpBr, uint32(w.Depth()-1)) // to the end of the block around the body, where the frame is given back
+	case w.Op == module.OpMemoryGrow:
+		c.op(module.OpCall, r.helper(helperKey{kind: growHelper}))
+	case w.Op == module.OpBulk && w.Sub == module.SubMemoryFill:
+		c.op(module.OpCall, r.helper(helperKey{kind: fillHelper}))
+	case w.Op == module.OpBulk && w.Sub == module.SubMemoryCopy:
+		c.op(module.OpCall, r.helper(helperKey{kind: copyHelper}))
+	case w.Op == module.OpBulk && w.Sub == module.SubMemoryInit:
+		c.op(module.OpCall, r.helper(helperKey{kind: initHelper, segment: w.Index}))
+	default:
+		c.byte(old[w.From:w.To]...)
 	}
 }
