@@ -154,7 +154,7 @@ func (l *line) each(do func(*flow)) {
 
 // sweep makes room where many have given up and nobody is served.
 func (l *line) sweep(f *flow) {
-	if dead := len(f.tickets) - f.head - f.live; dead <= 64+f.live {
+	if dead := len(f.tickets) - f.head - f.live; f.live > 0 && dead <= 64+f.live {
 		return
 	}
 	kept := f.tickets[:0]

@@ -238,3 +238,44 @@ func TestSavepointOnReader(t *testing.T) {
 		t.Errorf("the reader still shows its old snapshot: %d rows", n)
 	}
 }
+
+// TestStuckReaderGivesItsSlotBack: a Go function that never returns costs its caller's time and a connection, and nobody else anything.
+func TestStuckReaderGivesItsSlotBack(t *testing.T) {
+	t.Parallel()
+	s := &sleeper{make(chan struct{}), make(chan struct{})}
+	r := build(t, func(c *setup) {
+		c.opt.Functions = []sqlite.Function{s.function()}
+		c.cfg.Readers.Slots, c.cfg.Writer.Grace = 1, 200*time.Millisecond
+	})
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, err := r.Query(ctx, lane.ReadOptions{Name: "asleep"}, "SELECT oversleep(40)", nil)
+		ended <- err
+	}()
+	<-s.asleep
+	others := make(chan error, 1)
+	go func() {
+		_, err := r.readNumber(context.Background(), "SELECT 1")
+		others <- err
+	}()
+	eventually(t, "the other to wait for the only slot", func() bool { return r.Stats().Readers.Waiting == 1 })
+	cancel()
+	if err := <-others; err != nil {
+		t.Errorf("who waited for the slot got %v", err)
+	}
+	st := r.Stats()
+	if st.Readers.Fenced != 1 || st.Leaked != 1 || st.Readers.InUse != 0 {
+		t.Errorf("fenced %d, left behind %d, in use %d", st.Readers.Fenced, st.Leaked, st.Readers.InUse)
+	}
+	close(s.wake)
+	var stuck *lane.StuckError
+	if err := <-ended; !errors.As(err, &stuck) || stuck.Holder != "asleep" || !errors.Is(err, lane.ErrStuck) || !errors.Is(err, context.Canceled) {
+		t.Errorf("the stuck one was told %v", err)
+	}
+	for range 3 { // the slot is there once, not twice
+		if n := r.number(t, "SELECT 1"); n != 1 {
+			t.Error(n)
+		}
+	}
+}
