@@ -184,7 +184,7 @@ func (r *Registry) prepare(ctx context.Context, m *Manifest, module []byte) (*Ve
 		return nil, err
 	}
 	modSum, docSum := sha256.Sum256(module), sha256.Sum256(doc)
-	v := &Version{r: r, m: m, id: Identity{m.Name, m.Version, hex.EncodeToString(modSum[:]), hex.EncodeToString(docSum[:])}}
+	v := &Version{r: r, m: m, id: Identity{Name: m.Name, Version: m.Version, Module: hex.EncodeToString(modSum[:]), Config: hex.EncodeToString(docSum[:])}}
 	r.report(v, StateRead, "")
 	if err := r.verify(m); err != nil {
 		r.report(v, StateFailed, err.Error())
