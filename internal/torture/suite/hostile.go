@@ -2,6 +2,7 @@ package suite
 
 import (
 	"github.com/tidegate/engine/internal/torture"
+	"github.com/tidegate/engine/internal/torture/history"
 	"github.com/tidegate/engine/internal/torture/hostilefile"
 	"github.com/tidegate/engine/internal/torture/hostilesql"
 	"github.com/tidegate/engine/internal/torture/soak"
@@ -12,6 +13,7 @@ func hostile() []torture.Scenario {
 	return []torture.Scenario{
 		hostilesql.Scenario(),
 		hostilefile.Scenario(),
+		history.Scenario(),
 		soak.Scenario(),
 	}
 }
