@@ -17,7 +17,7 @@ const (
 
 // ready makes sure that there is a sound connection to the right file.
 func (s *shift) ready() error {
-	if s.conn != nil && s.conn.Broken() == nil {
+	if s.conn != nil && s.conn.Broken() == nil && !s.w.store.LogInDoubt() {
 		if !s.checks.older(identityEvery) && !s.w.suspect.Load() {
 			return nil
 		}

@@ -125,6 +125,10 @@ func (s *Store) prepare(ctx context.Context) error {
 		return s.degrade(ctx, h, hadWAL, err)
 	}
 	s.track.mapped.Store(true)
+	if info, err := os.Stat(s.path + "-wal"); err == nil && info.Size() > logHeader && s.State() == Managed {
+		// Why it was left behind is not known. If a sync had failed, this system reads from memory what the disk does not hold.
+		s.track.doubt.Store(true)
+	}
 	return patiently(ctx, s.tryInitialise)
 }
 
@@ -253,6 +257,11 @@ func (s *Store) tryInitialise(ctx context.Context) (err error) {
 		}
 		if mode != "wal" {
 			return &Error{Class: Busy, Code: int(sqlite3.BUSY), Op: "open", Msg: fmt.Sprintf("the journal mode stays %q: another program has the database open", mode)}
+		}
+	}
+	if s.LogInDoubt() {
+		if _, err := c.Settle(LogMark{}, true); inTheWay(err) {
+			return err // any other failure leaves the doubt: nothing is copied into the database, and the writer tries again
 		}
 	}
 	if !empty {

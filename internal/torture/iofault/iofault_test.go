@@ -21,7 +21,7 @@ func TestLifeWithoutFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(l.acked) != 15 || len(l.refused)+len(l.unknown)+l.typed != 0 {
+	if len(l.acked) != 17 || len(l.refused)+len(l.unknown)+l.typed != 0 {
 		t.Errorf("acknowledged %v, refused %v, unknown %v, %d errors", l.acked, l.refused, l.unknown, l.typed)
 	}
 	for kind := range failures() {
@@ -62,6 +62,27 @@ func TestFailedSyncThenPowerCut(t *testing.T) {
 	}
 	if cuts < 80 {
 		t.Errorf("only %d power cuts", cuts)
+	}
+}
+
+// TestFailedSyncThenRestart fails each sync of the end of the first life, and takes the power away while the next one starts: what it
+// copies into the database must be on the disk in the log first. Cuts are many here, because the moment is short.
+func TestFailedSyncThenRestart(t *testing.T) {
+	t.Parallel()
+	e := env(t)
+	for n := 22; n <= 23; n++ {
+		l, err := oneLife(t.Context(), e, n, fault{kind: sqlite.OpSync, nth: n, errno: syscall.EIO})
+		if err != nil {
+			t.Errorf("sync %d: %v", n, err)
+		}
+		l.problems, l.cuts, l.dir = nil, 0, e.Dir
+		for range 3 {
+			e.Seed++
+			l.cut(e, fault{kind: sqlite.OpSync, nth: n})
+		}
+		if len(l.problems) > 0 || l.cuts < 60 {
+			t.Errorf("sync %d: %d power cuts, %v", n, l.cuts, l.problems)
+		}
 	}
 }
 
