@@ -20,7 +20,7 @@ type payment struct {
 
 // wideLoop is the weight from which on a loop with branches in it pays piece by piece. Functions of Go guests are one loop around a br_table, which
 // every jump backwards goes through: if each turn paid for the whole function, a rule in Go would seem to burn many times what it does.
-const wideLoop = 48
+const wideLoop = 200
 
 // shape is a loop: what it weighs outside of inner loops, and whether anything in it can be skipped.
 type shape struct {
