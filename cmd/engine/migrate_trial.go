@@ -22,6 +22,8 @@ import (
 type trial struct {
 	path string
 	at   func(mig *migrate.Migration, statement int) error
+	// functions are those that the application brings along and its migrations use.
+	functions []sqlite.Function
 }
 
 // firstFiles is the migrations of a folder up to a version, with a sum file that fits.
@@ -57,7 +59,9 @@ func (t trial) open(ctx context.Context, fn func(*sqlite.Store) error) error {
 	if err != nil {
 		return err
 	}
-	store, err := sqlite.Open(ctx, loc, sqlite.DefaultOptions())
+	opt := sqlite.DefaultOptions()
+	opt.Functions = t.functions
+	store, err := sqlite.Open(ctx, loc, opt)
 	if err != nil {
 		return err
 	}

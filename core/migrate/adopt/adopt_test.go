@@ -232,6 +232,34 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
+// A file that drops a table for good says so, because the migrator would not let its rows go otherwise; one that rebuilds it says nothing, so
+// that the rows are compared.
+func TestImportSaysWhatIsDropped(t *testing.T) {
+	t.Parallel()
+	for up, want := range map[string]string{
+		"DROP TABLE IF EXISTS A; INSERT INTO b SELECT 1; DELETE FROM c; UPDATE main.d SET x = 1;":           "-- touches: a, b, c, d",
+		"CREATE TABLE n (x); INSERT INTO n SELECT x FROM a; DROP TABLE a; ALTER TABLE n RENAME TO a;":       "",
+		"ALTER TABLE a RENAME TO old; CREATE TABLE a (x); INSERT INTO a SELECT x FROM old; DROP TABLE old;": "",
+		"DROP TABLE a; CREATE TABLE a (x);":                                               "-- touches: a",
+		"CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END; UPDATE a SET x = 1": "",
+	} {
+		got, err := adopt.Import(folder(map[string]string{"1_x.up.sql": up}), adopt.History{Tool: adopt.GolangMigrate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(got.Files[0].Content)
+		line := ""
+		for l := range strings.Lines(text) {
+			if strings.HasPrefix(l, "-- touches:") {
+				line = strings.TrimSpace(l)
+			}
+		}
+		if line != want {
+			t.Errorf("%s\n got %q\nwant %q", up, line, want)
+		}
+	}
+}
+
 // FuzzImport holds that whatever a tool's file contains, what is written is a file that our parser reads, and that up stays what it was but
 // for what is taken out.
 func FuzzImport(f *testing.F) {

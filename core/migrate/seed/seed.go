@@ -15,22 +15,26 @@ import (
 
 // Conn is what filling needs; *sqlite.Conn is one.
 type Conn interface {
+	Exec(sql string) error
 	Prepare(sql string) (*sqlite.Stmt, error)
 	QueryText(sql string) (string, error)
+	QueryInt(sql string) (int64, error)
+	// DeferredFKs is not zero while references stand that COMMIT would refuse.
+	DeferredFKs() (int64, error)
 }
 
 // Filled is what became of one table.
 type Filled struct {
 	Table   string
-	Rows    int
+	Rows    int    // added
 	Refused string // why the last row that did not get in was refused; "" where all did
 }
 
 // tries is how often a row is made up anew before it is given up.
 const tries = 200
 
-// Fill adds up to n rows to every table of the user's that it can fill, parents first. The same seed makes the same rows. Virtual tables are
-// left alone. The caller commits.
+// Fill brings every table of the user's to n rows where it can, parents first; one that has as many is left as it is. The same seed makes the same rows. Virtual tables are
+// left alone. The caller has begun a transaction, and commits.
 func Fill(c Conn, n int, number uint64) ([]Filled, error) {
 	tables, err := read(c)
 	if err != nil {
@@ -184,7 +188,12 @@ func (t *table) fill(c Conn, n int, random *rand.Rand) (Filled, error) {
 		return Filled{Table: t.name, Refused: err.Error()}, nil
 	}
 	defer s.Release()
-	for i := range n {
+	there, err := c.QueryInt("SELECT count(*) FROM " + sqltext.QuoteName(t.name))
+	if err != nil {
+		return f, fmt.Errorf("seed: count the rows of %s: %w", t.name, err)
+	}
+	wanted := max(0, n-int(there))
+	for i := range wanted {
 		parents, err := t.parents(c, random)
 		if err != nil {
 			return f, err
@@ -208,13 +217,7 @@ func (t *table) fill(c Conn, n int, random *rand.Rand) (Filled, error) {
 				complaint = strings.Join(names, " ") // nobody is named: all of them
 				continue
 			}
-			err := s.Bind(args)
-			if err == nil {
-				_, err = s.Step()
-			}
-			if e := s.Reset(); err == nil {
-				err = e
-			}
+			err := insert(c, s, args)
 			if in = err == nil; in {
 				f.Rows++
 			} else if c := sqlite.ClassOf(err); c == sqlite.Constraint || c == sqlite.SQL || c == sqlite.Mismatch {
@@ -224,10 +227,45 @@ func (t *table) fill(c Conn, n int, random *rand.Rand) (Filled, error) {
 			}
 		}
 	}
-	if f.Rows == n {
+	if f.Rows == wanted {
 		f.Refused = ""
 	}
 	return f, nil
+}
+
+// errDangling is a reference to a row that is not there, which only COMMIT would have refused.
+var errDangling = &sqlite.Error{Class: sqlite.Constraint, Op: "commit", Msg: "FOREIGN KEY constraint failed"}
+
+// insert adds one row or leaves no trace of it.
+func insert(c Conn, s *sqlite.Stmt, args []any) error {
+	before, err := c.DeferredFKs()
+	if err == nil {
+		err = c.Exec("SAVEPOINT seed_row")
+	}
+	if err != nil {
+		return err
+	}
+	if err = s.Bind(args); err == nil {
+		_, err = s.Step()
+	}
+	if e := s.Reset(); err == nil {
+		err = e
+	}
+	if err == nil {
+		after, e := c.DeferredFKs()
+		if err = e; e == nil && after != 0 && before == 0 {
+			err = errDangling
+		}
+	}
+	if err != nil {
+		if e := c.Exec("ROLLBACK TO seed_row"); e != nil {
+			return e
+		}
+	}
+	if e := c.Exec("RELEASE seed_row"); err == nil {
+		err = e
+	}
+	return err
 }
 
 // parents picks a row of each parent for the columns that refer to it.

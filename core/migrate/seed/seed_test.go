@@ -48,6 +48,9 @@ func TestFillTradingSchema(t *testing.T) {
 	if err := c.Script(m.Up, nil); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Exec("BEGIN"); err != nil {
+		t.Fatal(err)
+	}
 	got, err := seed.Fill(c, 5, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +78,7 @@ func TestFill(t *testing.T) {
 			"CREATE TABLE child (a INTEGER NOT NULL, b TEXT NOT NULL, n INT, FOREIGN KEY (a, b) REFERENCES parent (x, y))",
 			"CREATE TABLE parent (x INTEGER NOT NULL, y TEXT NOT NULL CHECK (y IN ('one', 'two')), PRIMARY KEY (x, y)) STRICT, WITHOUT ROWID",
 			"CREATE TABLE self (id INTEGER PRIMARY KEY, up INTEGER REFERENCES self, g AS (id * 2), raw BLOB NOT NULL)",
-			"CREATE TABLE never (x CHECK (0))",
+			"CREATE TABLE never (x UNIQUE CHECK (0))", "CREATE TABLE later (a INTEGER NOT NULL REFERENCES never (x) DEFERRABLE INITIALLY DEFERRED)", "BEGIN",
 		} {
 			if err := conn.Exec(sql); err != nil {
 				t.Fatal(err)
@@ -87,9 +90,12 @@ func TestFill(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range got {
-		if want := map[string]int{"child": 10, "parent": 10, "self": 10, "never": 0}[f.Table]; f.Rows != want || (f.Refused == "") != (want == 10) {
+		if want := map[string]int{"child": 10, "parent": 10, "self": 10, "never": 0, "later": 0}[f.Table]; f.Rows != want || (f.Refused == "") != (want == 10) {
 			t.Errorf("%+v", f)
 		}
+	}
+	if err := c.Exec("COMMIT"); err != nil {
+		t.Errorf("a reference that is checked late: %v", err)
 	}
 	if bad, err := c.QueryInt("SELECT count(*) FROM pragma_foreign_key_check"); err != nil || bad != 0 {
 		t.Errorf("%d references point nowhere, %v", bad, err)
