@@ -21,8 +21,8 @@ import (
 type history struct {
 	repo, path string
 	tool       adopt.Tool
-	rows       int    // in each table; more would meet UNIQUE constraints that a later migration adds
-	until      int64  // number of the first file that is left out, because it needs what a step in Go makes, or a TEMP table, which the engine refuses
+	rows       int   // in each table; more would meet UNIQUE constraints that a later migration adds
+	until      int64 // number of the first file that is left out, because it needs what a step in Go makes, or a TEMP table, which the engine refuses
 }
 
 // histories are migrations of real applications. They are read where they lie, in clones that TIDEGATE_HISTORIES names: a folder with a
@@ -36,7 +36,7 @@ func histories() []history {
 }
 
 // readFromGit reads the SQL files of a folder at HEAD of a clone without a work tree.
-func readFromGit(t *testing.T, repo, folder, until int64) fstest.MapFS {
+func readFromGit(t *testing.T, repo, folder string, until int64) fstest.MapFS {
 	t.Helper()
 	git := func(args ...string) string {
 		out, err := exec.Command("git", append([]string{"-C", repo}, args...)...).Output()
