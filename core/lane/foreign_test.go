@@ -99,6 +99,9 @@ func TestForeignProgram(t *testing.T) {
 		if after.Writer.File.Foreign == before.Writer.File.Foreign {
 			t.Errorf("flood %v: none of its commits was noticed", flood)
 		}
+		if flood && after.Writer.File.Yields == before.Writer.File.Yields {
+			t.Error("the lock was never left alone on purpose: the stranger got on by luck")
+		}
 		if p95 > 500*time.Millisecond {
 			t.Errorf("flood %v: p95 of our writes is %v", flood, p95)
 		}

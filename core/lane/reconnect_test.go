@@ -24,6 +24,14 @@ func TestLogUnlinked(t *testing.T) {
 		r := build(t, func(s *setup) { s.cfg.Writer.IdleTruncate = time.Hour })
 		r.must(t, "CREATE TABLE t (n INTEGER NOT NULL PRIMARY KEY) STRICT", "INSERT INTO t VALUES (1)")
 		r.number(t, "SELECT count(*) FROM t")
+		rd, err := r.Read(t.Context(), lane.ReadOptions{Snapshot: true}) // its connection holds the old files all along
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rd.Close()
+		if _, err := rd.Open(t.Context(), "SELECT n FROM t", nil); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.Remove(r.path + end); err != nil {
 			t.Fatal(err)
 		}
@@ -33,6 +41,9 @@ func TestLogUnlinked(t *testing.T) {
 		r.must(t, "INSERT INTO t VALUES (2)")
 		if n := r.number(t, "SELECT count(*) FROM t"); n != 2 {
 			t.Errorf("%s: %d rows, want those of before and after", end, n)
+		}
+		for until := time.Now().Add(50 * time.Millisecond); time.Now().Before(until); { // some looks at the files later
+			r.must(t, "UPDATE t SET n = n")
 		}
 		if st := r.Stats().Writer.File; st.Moved != 1 {
 			t.Errorf("%s: noticed %d times, it happened once", end, st.Moved)
