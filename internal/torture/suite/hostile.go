@@ -5,6 +5,7 @@ import (
 	"github.com/tidegate/engine/internal/torture/history"
 	"github.com/tidegate/engine/internal/torture/hostilefile"
 	"github.com/tidegate/engine/internal/torture/hostilesql"
+	"github.com/tidegate/engine/internal/torture/settings"
 	"github.com/tidegate/engine/internal/torture/soak"
 )
 
@@ -14,6 +15,7 @@ func hostile() []torture.Scenario {
 		hostilesql.Scenario(),
 		hostilefile.Scenario(),
 		history.Scenario(),
+		settings.Scenario(),
 		soak.Scenario(),
 	}
 }
