@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidegate/engine/core/migrate/sqltext"
@@ -58,6 +59,7 @@ type column struct {
 	NotNull    int
 	Hidden     int
 	pool       []any
+	sizes      []int // that a CHECK of the table may want of a length
 }
 
 type foreign struct {
@@ -105,7 +107,7 @@ func read(c Conn) ([]*table, error) {
 		}
 		tokens := sqltext.Tokenize(r.SQL)
 		for i := range t.columns {
-			t.columns[i].pool = literals(tokens, t.columns[i].Name)
+			t.columns[i].pool, t.columns[i].sizes = literals(tokens, t.columns[i].Name), sizes(tokens)
 		}
 		out = append(out, t)
 	}
@@ -135,6 +137,16 @@ func literals(tokens []sqltext.Token, name string) (out []any) {
 			case c >= '0' && c <= '9':
 				out = append(out, json.Number(near.Text))
 			}
+		}
+	}
+	return out
+}
+
+// sizes collects the small numbers in the text of a table, for CHECK (length(key) = 33).
+func sizes(tokens []sqltext.Token) (out []int) {
+	for _, t := range tokens {
+		if n, err := strconv.Atoi(t.Text); err == nil && n > 0 && n <= 4096 && !slices.Contains(out, n) {
+			out = append(out, n)
 		}
 	}
 	return out
@@ -362,6 +374,12 @@ func (c *column) value(row, try int, random *rand.Rand) any {
 		return []any{int64(row), int64(1), int64(row + 1), int64(random.IntN(1000)), int64(1 + random.IntN(1_000_000_000)), int64(0), int64(-1 - row)}[pick(try, 7, random)]
 	case has("REAL", "FLOA", "DOUB", "NUM", "DEC"):
 		return []any{float64(row) + 0.25, float64(1), random.Float64()}[random.IntN(3)]
+	case has("BLOB") && len(c.sizes) > 0 && random.IntN(2) == 0:
+		b := make([]byte, c.sizes[random.IntN(len(c.sizes))])
+		for i := range b {
+			b[i] = byte(random.IntN(256))
+		}
+		return b
 	case has("BLOB"):
 		return []any{[]byte{byte(row), 0, 255, byte(random.IntN(256))}, []byte{}, make([]byte, 16), make([]byte, 32)}[pick(try, 4, random)]
 	}

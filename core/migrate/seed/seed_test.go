@@ -77,7 +77,7 @@ func TestFill(t *testing.T) {
 		for _, sql := range []string{
 			"CREATE TABLE child (a INTEGER NOT NULL, b TEXT NOT NULL, n INT, FOREIGN KEY (a, b) REFERENCES parent (x, y))",
 			"CREATE TABLE parent (x INTEGER NOT NULL, y TEXT NOT NULL CHECK (y IN ('one', 'two')), PRIMARY KEY (x, y)) STRICT, WITHOUT ROWID",
-			"CREATE TABLE self (id INTEGER PRIMARY KEY, up INTEGER REFERENCES self, g AS (id * 2), raw BLOB NOT NULL)",
+			"CREATE TABLE self (id INTEGER PRIMARY KEY, up INTEGER REFERENCES self, g AS (id * 2), raw BLOB NOT NULL UNIQUE CHECK (length(raw) = 33))",
 			"CREATE TABLE never (x UNIQUE CHECK (0))", "CREATE TABLE later (a INTEGER NOT NULL REFERENCES never (x) DEFERRABLE INITIALLY DEFERRED)", "BEGIN",
 		} {
 			if err := conn.Exec(sql); err != nil {
