@@ -2,7 +2,8 @@
 //
 //	engine <verb> [flags] [arguments]
 //
-// Exit codes: 0 done; 1 the database said no, or a check failed; 2 the command line was wrong. Data goes to standard output, everything
+// Exit codes: 0 done; 1 the database said no, or a check failed; 2 the command line was wrong; engine migrate has
+// codes of its own, in its help. Data goes to standard output, everything
 // else to standard error. `engine help` lists the verbs, `engine <verb> --help` shows examples of each.
 package main
 
