@@ -23,7 +23,7 @@ type lesson struct {
 	setup, all *migrate.Set
 }
 
-// corpus reads testdata/corpus. Short runs take every fifth of it where everything is done at every statement.
+// corpus reads testdata/corpus. Short runs take every tenth of it where everything is done at every statement.
 func corpus(t *testing.T) []lesson {
 	t.Helper()
 	files, err := filepath.Glob("testdata/corpus/*.sql")
@@ -156,7 +156,7 @@ func everyLesson(t *testing.T) []lesson {
 	list := corpus(t)
 	if !torture() {
 		short := list[:0]
-		for i := 2; i < len(list); i += 5 {
+		for i := 2; i < len(list); i += 10 {
 			short = append(short, list[i])
 		}
 		list = short
