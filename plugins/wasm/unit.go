@@ -8,6 +8,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/tidegate/engine/plugins"
 	"github.com/tidegate/engine/plugins/wasm/meter"
@@ -117,7 +118,8 @@ func (u *Unit) start(ctx context.Context) (*instance, error) {
 	in := &instance{unit: u}
 	in.base = context.WithValue(context.Background(), instanceKey{}, in)
 	in.state = state{ctx: ctx}
-	mod, err := u.rt.InstantiateModule(in.base, u.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	memory := experimental.WithMemoryAllocator(in.base, experimental.MemoryAllocatorFunc(allocate))
+	mod, err := u.rt.InstantiateModule(memory, u.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return nil, fault(u.m, plugins.FaultLoad, "%s", firstLines(err.Error(), 6))
 	}
