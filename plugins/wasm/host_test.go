@@ -23,7 +23,8 @@ func manifest(module []byte) *plugins.Manifest {
 	sum := sha256.Sum256(module)
 	return &plugins.Manifest{
 		Name: "limit", Version: "1.0.0", ABI: 1, Module: "limit.wasm", SHA256: hex.EncodeToString(sum[:]),
-		Hooks: []plugins.HookSpec{{On: "validate", Table: "orders", Columns: []string{"id", "symbol", "qty", "price", "side"}}},
+		Hooks:  []plugins.HookSpec{{On: "validate", Table: "orders", Columns: []string{"id", "symbol", "qty", "price", "side"}}},
+		Limits: plugins.Limits{Deadline: plugins.Duration(30 * time.Second)}, // a loaded machine is no fault of these guests
 	}
 }
 
