@@ -48,6 +48,8 @@ type Config struct {
 	Keys KeysConfig
 	// Tenants bounds what each [Tenant] may take of a lane.
 	Tenants TenantsConfig
+	// Rules judge rows before they are committed.
+	Rules RulesConfig
 	// Extend adds SQL functions, collations and extensions to every connection.
 	Extend Extensions
 
@@ -193,6 +195,7 @@ func DefaultConfig(url string) Config {
 		Maintenance: read(d.Maintenance, sqlite.Maintenance),
 		WAL: WALConfig{CheckpointFrames: d.WAL.CheckpointFrames, Soft: d.WAL.Soft, Hard: d.WAL.Hard, Cap: d.WAL.Cap,
 			SnapshotAge: d.WAL.SnapshotAge},
+		Rules:   RulesConfig{Keep: 10_000},
 		Keys:    KeysConfig{Age: 7 * 24 * time.Hour, Entries: 1_000_000},
 		Migrate: MigrateConfig{SnapshotKeep: m.Snapshots.Keep, LockWait: m.LockWait, HashBudget: m.HashBudget, Rehearse: m.Rehearse},
 	}
@@ -290,6 +293,7 @@ func (c *Config) mistakes(l *lane.Config, url error) []string {
 		bad = append(bad, fmt.Sprintf("keys.entries: must be positive, got %d", c.Keys.Entries))
 	}
 	bad = append(bad, c.Tenants.mistakes()...)
+	bad = append(bad, c.Rules.mistakes()...)
 	if c.Writer.Durability > Relaxed {
 		bad = append(bad, "writer.durability: must be Durable or Relaxed")
 	}

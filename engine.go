@@ -11,6 +11,7 @@ import (
 
 	oteltrace "go.opentelemetry.io/otel/trace"
 
+	"github.com/tidegate/engine/core/change"
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/retry"
@@ -36,6 +37,7 @@ type DB struct {
 	over     atomic.Bool // Shutdown was called
 	clock    clock.Clock
 	chores   chores
+	rules    enforcement
 }
 
 // chores are what the engine does beside its lanes.
@@ -82,6 +84,9 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	db.rec = trace.New(cfg.TracerProvider, namespace(loc))
 	lanes.Observer = observer{db}
 	db.protect(seams.clock, &lanes, &opt)
+	if err := db.enforce(&lanes, &opt); err != nil {
+		return nil, err
+	}
 	if db.guard.quarantine.recall(loc); db.guard.quarantine.atOpen {
 		loc.ReadOnly = true
 		db.log.Warn("the database is in quarantine and opens read only", "cause", db.guard.quarantine.err())
@@ -117,6 +122,9 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 		if len(sets) > 0 {
 			db.chores.wg.Go(func() { db.moveRows(db.chores.stop) })
 		}
+	}
+	if db.rules.enforcer != nil && db.whyReadOnly() == nil && cfg.Rules.Keep > 0 {
+		db.rules.recorder = change.NewRecorder(db.lanes, int64(cfg.Rules.Keep))
 	}
 	db.guard.prober.arm()
 	return db, nil
@@ -223,6 +231,9 @@ func (db *DB) Shutdown(ctx context.Context) error {
 	db.closed.Do(func() {
 		close(db.chores.stop)
 		db.guard.prober.stop()
+		if db.rules.recorder != nil {
+			db.rules.recorder.Close()
+		}
 		err = db.lanes.Shutdown(ctx)
 		db.chores.wg.Wait()
 		if e := db.store.Close(); err == nil {

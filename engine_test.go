@@ -26,6 +26,7 @@ func catalogue() map[string]error {
 		"ErrSnapshotExpired": engine.ErrSnapshotExpired, "ErrKilled": engine.ErrKilled, "ErrExpectation": engine.ErrExpectation, "ErrDecimal": engine.ErrDecimal,
 		"ErrReentrant": engine.ErrReentrant, "ErrTxDone": engine.ErrTxDone,
 		"ErrUnavailable": engine.ErrUnavailable, "ErrQuarantined": engine.ErrQuarantined,
+		"ErrRejected": engine.ErrRejected, "ErrRuleFault": engine.ErrRuleFault, "ErrPluginQuarantined": engine.ErrPluginQuarantined,
 		"ErrConstraint": engine.ErrConstraint, "ErrBusy": engine.ErrBusy, "ErrFull": engine.ErrFull, "ErrIO": engine.ErrIO,
 		"ErrCorrupt": engine.ErrCorrupt, "ErrNotDatabase": engine.ErrNotDatabase, "ErrCannotOpen": engine.ErrCannotOpen,
 		"ErrMoved": engine.ErrMoved, "ErrInterrupted": engine.ErrInterrupted, "ErrOutOfMemory": engine.ErrOutOfMemory,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tidegate/engine/core/breaker"
+	"github.com/tidegate/engine/core/change"
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/ledger"
 	"github.com/tidegate/engine/core/migrate"
@@ -64,6 +65,14 @@ var (
 	ErrReentrant = errors.New("engine: called with the context of an open Update")
 	// ErrTxDone says that a Tx was used after its end, or by two goroutines at once.
 	ErrTxDone = lane.ErrTxDone
+
+	// ErrRejected says that a rule refused a row, and its transaction with it; *[RejectedError] says which rule, row and column, and why.
+	ErrRejected = change.ErrRejected
+	// ErrRuleFault says that a rule could not be asked, so that its rows were refused; *[RuleFaultError] says why.
+	ErrRuleFault = change.ErrFault
+	// ErrPluginQuarantined says that the plug-in that judges a table is out of service, so that the table cannot be written;
+	// *[PluginQuarantinedError] names both.
+	ErrPluginQuarantined = change.ErrQuarantined
 
 	// ErrConstraint says that a constraint of the schema refused the row.
 	ErrConstraint = errors.New("engine: constraint violated")
@@ -227,6 +236,9 @@ func typed(err error, query string) error {
 	var own *StoreError
 	var migration *MigrationError
 	if errors.As(err, &own) || errors.As(err, &migration) {
+		return err
+	}
+	if errors.Is(err, ErrRejected) || errors.Is(err, ErrRuleFault) || errors.Is(err, ErrPluginQuarantined) {
 		return err
 	}
 	var conflict *migrate.ConflictError

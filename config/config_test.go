@@ -83,7 +83,7 @@ func TestDefaultsAreTheCodes(t *testing.T) {
 }
 
 // inGo lists the fields that no text can fill.
-var inGo = []string{"Engine.Migrations", "Engine.Extend.Functions", "Engine.Extend.Collations", "Engine.Extend.Modules", "Engine.TracerProvider", "Engine.Logger",
+var inGo = []string{"Engine.Rules.Source", "Engine.Migrations", "Engine.Extend.Functions", "Engine.Extend.Collations", "Engine.Extend.Modules", "Engine.TracerProvider", "Engine.Logger",
 	"Engine.Migrate.Go", "Engine.Migrate.Components", "Engine.Migrate.Probes", "Engine.Migrate.Progress"}
 
 // leaves collects the fields of a struct that hold values, by path.
@@ -138,6 +138,8 @@ func another(v config.Value) string {
 		return "other"
 	case v.Key == "tenants.quotas":
 		return "desk in_flight=1 queued=2 share=3"
+	case v.Key == "rules.checks":
+		return `[{"table":"trades","check":"side IN ('B', 'S')","message":"one of B, S"}]`
 	case v.Key == "url":
 		return "sqlite://"
 	case v.Key == "wal.soft": // their order must hold

@@ -149,7 +149,10 @@ func (r *reader) leaf(st setting, line int, value *yaml.Node) {
 	var scratch Settings
 	_, list := st.field(&scratch).(*[]string)
 	_, quotas := st.field(&scratch).(*[]engine.Quota)
+	_, checks := st.field(&scratch).(*[]engine.RowCheck)
 	switch {
+	case checks && value.Kind == yaml.SequenceNode:
+		r.rowChecks(st, line, value)
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
 		r.wrong(st.key, line, "has no value: give it one, or take the line out to have the default")
 	case value.Kind == yaml.ScalarNode:

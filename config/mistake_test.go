@@ -105,7 +105,7 @@ func TestZeroIsRefused(t *testing.T) {
 		switch {
 		case zero == "", v.Key == "server.listen", v.Key == "server.drain.delay":
 			continue
-		case strings.HasSuffix(v.Key, ".queue_target"), strings.HasPrefix(v.Key, "tenants."): // zero is no bound, less is a mistake
+		case strings.HasSuffix(v.Key, ".queue_target"), strings.HasPrefix(v.Key, "tenants."), v.Key == "rules.keep": // zero is no bound, less is a mistake
 			zero = "-1" + strings.TrimPrefix(zero, "0")
 			if got := mistakes(t, config.Sources{Flags: []config.Flag{{Name: "--set", Key: v.Key, Value: zero}}}); len(got) == 0 || !strings.Contains(got[0], "must not be negative") {
 				t.Errorf("%s=%s: %q", v.Key, zero, got)
@@ -243,4 +243,28 @@ func FuzzLoad(f *testing.F) {
 	f.Add("writer: &w {queue: 5, hold: *w}\n<<: *w\n")
 	f.Add("a: &a [*a]\nserver: {tls: {cert: !!binary x}}")
 	f.Fuzz(func(t *testing.T, text string) { mistakes(t, config.Sources{File: file(t, text)}) })
+}
+
+// TestRowChecks: declared rules are a list of mappings in the file and JSON elsewhere, and what is wrong with one is said.
+func TestRowChecks(t *testing.T) {
+	t.Parallel()
+	want := []engine.RowCheck{{Table: "trades", Expr: "qty > 0", Message: "too few"}, {Table: "orders", Expr: "side IN ('B', 'S')"}}
+	path := file(t, "rules:\n  checks:\n    - table: trades\n      check: qty > 0\n      message: too few\n    - {table: orders, check: \"side IN ('B', 'S')\"}\n")
+	text := `[{"table":"trades","check":"qty > 0","message":"too few"},{"table":"orders","check":"side IN ('B', 'S')"}]`
+	for _, src := range []config.Sources{{File: path}, {Flags: []config.Flag{{Name: "--set", Key: "rules.checks", Value: text}}}} {
+		if got := load(t, src).Engine.Rules.Checks; !slices.Equal(got, want) {
+			t.Errorf("%+v", got)
+		}
+	}
+	for text, want := range map[string]string{"qty > 0": "must be JSON", `[{"table":"t","chek":"1"}]`: "unknown field", `[] []`: "more than one", `[{"table":"t"}]`: "no expression", `[{"check":"1"}]`: "names no table"} {
+		got := mistakes(t, config.Sources{Flags: []config.Flag{{Name: "--set", Key: "rules.checks", Value: text}}})
+		if !strings.Contains(strings.Join(got, "; "), want) {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	for text, want := range map[string]string{"rules:\n  checks: [a]\n": "list of rules", "rules:\n  checks: [{tabel: t}]\n": "knows table, check and message"} {
+		if got := mistakes(t, config.Sources{File: file(t, text)}); !strings.Contains(strings.Join(got, "; "), want) {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
 }

@@ -65,6 +65,11 @@ func (st setting) schema(defaults *Settings) *node {
 		n.Pattern = durationPattern
 	case []engine.Quota:
 		n.Type, n.Items, n.Default = []string{"array", "string"}, &node{Type: "string", Pattern: quotaPattern}, quotaTexts(v)
+	case []engine.RowCheck:
+		closed := false
+		text := &node{Type: "string"}
+		n.Type, n.Default = []string{"array", "string"}, []string{}
+		n.Items = &node{Type: "object", Additional: &closed, Properties: map[string]*node{"table": text, "check": text, "message": text}}
 	case []string:
 		n.Type, n.Items, n.Default = []string{"array", "string"}, &node{Type: "string"}, append([]string{}, v...)
 	}

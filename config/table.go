@@ -10,7 +10,7 @@ import (
 type setting struct {
 	key string
 	// field returns the address of the field that the setting fills. Its type decides how the value is written: *string, *bool,
-	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *[]engine.Quota,
+	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *[]engine.Quota, *[]engine.RowCheck,
 	// *engine.Durability.
 	field func(*Settings) any
 	// words are the only values allowed; nil where there is no such list.
@@ -41,6 +41,7 @@ func table() []setting {
 	out = append(out, walSettings()...)
 	out = append(out, keySettings()...)
 	out = append(out, migrateSettings()...)
+	out = append(out, ruleSettings()...)
 	out = append(out, tenantSettings()...)
 	return append(out, serverSettings()...)
 }
@@ -51,6 +52,15 @@ func keySettings() []setting {
 			doc: "How long at least the key of an idempotent call is kept."},
 		{key: "keys.entries", field: func(s *Settings) any { return &s.Engine.Keys.Entries },
 			doc: "How many such keys are kept at most; beyond, the oldest go whatever their age."},
+	}
+}
+
+func ruleSettings() []setting {
+	return []setting{
+		{key: "rules.checks", field: func(s *Settings) any { return &s.Engine.Rules.Checks },
+			doc: `Rules for rows, for what needs no plug-in: each has a table, a check (an expression of SQL that must not be false for a row after an INSERT or an UPDATE) and perhaps a message. Outside of the file they are JSON: [{"table":"trades","check":"qty > 0"}].`},
+		{key: "rules.keep", field: func(s *Settings) any { return &s.Engine.Rules.Keep },
+			doc: "How many rejections and other verdicts of rules are stored in the database; the oldest go, 0 stores none."},
 	}
 }
 

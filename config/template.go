@@ -50,6 +50,11 @@ func (st setting) yaml(s *Settings) string {
 		return st.text(s)
 	case []engine.Quota:
 		return "[" + strings.Join(quotaTexts(v), ", ") + "]"
+	case []engine.RowCheck:
+		if len(v) == 0 {
+			return "[]"
+		}
+		return rowCheckText(v) // JSON is YAML
 	case []string:
 		items := make([]string, len(v))
 		for i, item := range v {

@@ -43,6 +43,8 @@ func (st setting) parse(text string) (any, error) {
 		return parseList(text), nil
 	case *[]engine.Quota:
 		return parseQuotas(parseList(text))
+	case *[]engine.RowCheck:
+		return parseRowChecks(text)
 	case *engine.Durability:
 		if d, ok := durabilities[text]; ok {
 			return d, nil
@@ -72,6 +74,8 @@ func (st setting) get(s *Settings) any {
 		return slices.Clone(*p)
 	case *[]engine.Quota:
 		return slices.Clone(*p)
+	case *[]engine.RowCheck:
+		return slices.Clone(*p)
 	case *engine.Durability:
 		return *p
 	}
@@ -95,6 +99,8 @@ func (st setting) set(s *Settings, v any) {
 		*p, _ = v.([]string)
 	case *[]engine.Quota:
 		*p, _ = v.([]engine.Quota)
+	case *[]engine.RowCheck:
+		*p, _ = v.([]engine.RowCheck)
 	case *engine.Durability:
 		*p, _ = v.(engine.Durability)
 	}
@@ -113,6 +119,8 @@ func (st setting) text(s *Settings) string {
 		return strings.Join(v, ",")
 	case []engine.Quota:
 		return strings.Join(quotaTexts(v), ",")
+	case []engine.RowCheck:
+		return rowCheckText(v)
 	case engine.Durability:
 		for name, d := range durabilities {
 			if d == v {

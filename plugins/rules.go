@@ -95,3 +95,20 @@ func (v *Version) rules(shadow bool) []contract.Rule {
 	}
 	return list
 }
+
+var _ contract.Ailing = (*Registry)(nil)
+
+// Quarantined implements contract.Ailing. A version in shadow mode keeps nobody from writing.
+func (r *Registry) Quarantined() []Identity {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []Identity
+	for _, s := range r.slots {
+		if v := s.active.Load(); v != nil {
+			if _, open := v.breaker.open(); open {
+				out = append(out, v.id)
+			}
+		}
+	}
+	return out
+}

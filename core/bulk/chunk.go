@@ -223,6 +223,10 @@ func (im *importer) note(ctx context.Context, w Writer, a *attempt, rows []row) 
 // rowFault is what the schema has against a row, or "" where the error is about something else. It holds names of the schema
 // and what a trigger says, never a value.
 func rowFault(err error) string {
+	var rule interface{ RowFault() string } // of whoever judges rows beside the schema
+	if errors.As(err, &rule) {
+		return rule.RowFault()
+	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return ""

@@ -58,6 +58,11 @@ func (e *RejectedError) Error() string {
 // Is matches ErrRejected.
 func (e *RejectedError) Is(target error) bool { return target == ErrRejected }
 
+// RowFault is what an import says of the row.
+func (e *RejectedError) RowFault() string {
+	return fmt.Sprintf("%s, rule %d: %s", e.Plugin, e.Rule, e.Reason)
+}
+
 // FaultError is a validator that could not judge. Nothing of the transaction was applied. It matches ErrFault.
 type FaultError struct {
 	// Plugin, Version and Table say who could not judge what.

@@ -34,7 +34,7 @@ func zones() []zone {
 		{who: "core/retry", may: []string{"core/sqlite", internal}, deep: []string{root, "core/lane"}}, // pure policy, which the lanes ask
 		{who: "core/lane/...", may: []string{"core/sqlite", "core/retry", sdk, internal}, own: true, deep: []string{root}},
 		{who: core, may: []string{"core/sqlite", "core/retry", "core/lane", sdk, internal}, own: true, deep: []string{root}},
-		{who: root, may: []string{"sdk", core, "migrations", internal}, tests: []string{"enginetest", "plugins/...", "policies/..."}},
+		{who: root, may: []string{"sdk", "sdk/contract", core, "migrations", internal}, tests: []string{"enginetest", "plugins/...", "policies/...", "sdk/..."}},
 		{who: "enginetest", may: []string{root, core, "migrations", internal}},
 		{who: "plugins/...", may: []string{sdk, "plugins/...", internal}, deep: library},
 		{who: "migrations", tests: []string{"core/migrate", "core/sqlite", internal}, deep: library},

@@ -121,6 +121,12 @@ type Source interface {
 	Acquire() Rules
 }
 
+// Ailing is a Source that can tell which of its validators are out of service.
+type Ailing interface {
+	// Quarantined lists them.
+	Quarantined() []Identity
+}
+
 // Store is what a validator may ask of the transaction that is judged. It is in the context of Validate.
 type Store interface {
 	// Query runs one statement that only reads, inside the transaction, with the first row of args as its arguments, and returns an encoded

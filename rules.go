@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"github.com/tidegate/engine/core/change"
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/sdk/contract"
+)
+
+// RulesConfig says by what rules rows are judged before they are committed.
+type RulesConfig struct {
+	// Source tells the rules of plug-ins: a *plugins.Registry. Nil: there are none.
+	Source contract.Source
+	// Checks are declared rules, for what needs no plug-in.
+	Checks []RowCheck
+	// Keep is how many rejections and other verdicts are stored in the database, for [Rules.Rejections]; the oldest go. Default 10,000; 0 stores none.
+	Keep int
+}
+
+// RowCheck is a declared rule: an expression of SQL that must not be false for a row after an INSERT or an UPDATE.
+type RowCheck = change.Check
+
+// Typed errors of rules.
+type (
+	// RejectedError tells which rule of which plug-in refused which row, and why.
+	RejectedError = change.RejectedError
+	// RuleFaultError tells whose rule could not be asked.
+	RuleFaultError = change.FaultError
+	// PluginQuarantinedError tells which plug-in is out of service, and which table cannot be written because of that.
+	PluginQuarantinedError = change.QuarantinedError
+	// Rejection is a stored verdict.
+	Rejection = change.Record
+	// RulesStats counts what rules were asked and what they answered.
+	RulesStats = change.Stats
+)
+
+// Rules is what can be asked of the rules of a database. It is safe for concurrent use.
+type Rules struct{ db *DB }
+
+// Rules returns the rules of the database.
+func (db *DB) Rules() Rules { return Rules{db} }
+
+// Stats counts since Open.
+func (r Rules) Stats() RulesStats {
+	if r.db.rules.enforcer == nil {
+		return RulesStats{}
+	}
+	return r.db.rules.enforcer.Stats()
+}
+
+// Rejections returns the latest n stored verdicts, newest first. A verdict is stored soon after its transaction has ended.
+func (r Rules) Rejections(ctx context.Context, n int) ([]Rejection, error) {
+	out, err := change.Last(ctx, r.db.lanes, n)
+	return out, typed(err, "")
+}
+
+// Guard makes writes of other programs to a table fail: rules are asked by this engine, so whoever opens the file past it passes them by. It adds
+// triggers that call a function which other programs lack. Unguard takes them away, and so does dropping the table.
+//
+// # Errors
+//
+// Those of [DB.Exec]; [ErrSQL] where there is no such table.
+func (r Rules) Guard(ctx context.Context, table string) error {
+	return typed(change.Guard(ctx, r.db.lanes, table), "")
+}
+
+// Unguard ends Guard. It is no error where nothing is guarded.
+func (r Rules) Unguard(ctx context.Context, table string) error {
+	return typed(change.Unguard(ctx, r.db.lanes, table), "")
+}
+
+// enforcement is what a DB has of rules.
+type enforcement struct {
+	enforcer *change.Enforcer
+	recorder *change.Recorder
+}
+
+// enforce prepares the lanes to have rows judged. Without a source and without checks nothing is hooked.
+func (db *DB) enforce(lanes *lane.Config, opt *sqlite.Options) error {
+	opt.Functions = append(opt.Functions[:len(opt.Functions):len(opt.Functions)], sqlite.Function{
+		Name: change.PassName, Schema: true, Scalar: func([]sqlite.Value) (any, error) { return nil, nil }})
+	c := &db.cfg.Rules
+	if c.Source == nil && len(c.Checks) == 0 {
+		return nil
+	}
+	e, err := change.New(change.Config{Source: c.Source, Checks: c.Checks, Now: db.clock.Now, Observe: db.judged})
+	if err != nil {
+		return &ConfigError{[]string{"rules.checks: " + err.Error()}}
+	}
+	db.rules.enforcer, lanes.Enforcer = e, e
+	return nil
+}
+
+// judged logs, traces and stores what a rule had to say.
+func (db *DB) judged(ctx context.Context, ev *change.Event) {
+	v := &ev.Verdict
+	reason := v.Reason
+	if ev.Err != nil {
+		reason = ev.Err.Error()
+	}
+	span := oteltrace.SpanFromContext(ctx)
+	if span.IsRecording() {
+		span.AddEvent("validation."+ev.Kind.String(), oteltrace.WithAttributes(
+			attribute.String("engine.plugin.name", v.Plugin), attribute.String("engine.plugin.version", v.Version),
+			attribute.Int64("engine.rule", int64(v.Rule)), attribute.String("db.collection.name", v.Table)))
+	}
+	level := slog.LevelWarn
+	if ev.Err != nil {
+		level = slog.LevelError
+	}
+	db.log.LogAttrs(ctx, level, "a rule spoke: "+ev.Kind.String(), slog.String("plugin", v.Plugin), slog.String("version", v.Version), slog.Int64("rule", int64(v.Rule)),
+		slog.String("table", v.Table), slog.String("column", v.Column), slog.String("row", v.Key), slog.Int("rows", v.Rows), slog.String("reason", reason))
+	if rec := db.rules.recorder; rec != nil {
+		r := change.Record{At: ev.At, Kind: ev.Kind.String(), Verdict: *v}
+		r.Verdict.Reason = reason
+		if id := span.SpanContext().TraceID(); id.IsValid() {
+			r.Trace = id.String()
+		}
+		rec.Add(r)
+	}
+}
+
+// checkRules is red while a plug-in is in quarantine: its tables cannot be written.
+func (db *DB) checkRules() Check {
+	src, ok := db.cfg.Rules.Source.(contract.Ailing)
+	if !ok {
+		return Check{Name: "rules", OK: true, Detail: "none is out of service"}
+	}
+	var names []string
+	for _, id := range src.Quarantined() {
+		names = append(names, id.Name+" "+id.Version)
+	}
+	if len(names) == 0 {
+		return Check{Name: "rules", OK: true, Detail: "none is out of service"}
+	}
+	return Check{Name: "rules", Detail: "in quarantine after faults: " + strings.Join(names, ", "),
+		Remedy: "mend the plug-in and reload it, or lift its quarantine; until then its tables refuse writes"}
+}
+
+// mistakes lists what is wrong with the rules.
+func (c *RulesConfig) mistakes() (bad []string) {
+	if c.Keep < 0 {
+		bad = append(bad, "rules.keep: must not be negative; 0 stores nothing")
+	}
+	if _, err := change.New(change.Config{Checks: c.Checks}); err != nil {
+		bad = append(bad, "rules.checks: "+err.Error())
+	}
+	return bad
+}
