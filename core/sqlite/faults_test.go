@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -71,6 +72,22 @@ func TestFailedSync(t *testing.T) {
 		again := connect(t, s, sqlite.Writer)
 		must(t, run(again, "INSERT INTO t VALUES(3)"))
 		wantInt(t, again, "SELECT count(*) FROM t WHERE a = 2", 0)
+	}
+}
+
+// A connection that fails before it has looked at the write-ahead log leaves nothing beside the database.
+func TestFailedConnectLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s, plan, path := openFaulty(t)
+	must(t, mustConnect(t, s, sqlite.Writer).Close())
+	before := files(t, path)
+	h := plan.Add(faultfs.Rule{Kind: sqlite.OpRead, Files: []sqlite.FileKind{sqlite.FileDB}, Err: pathError(syscall.EIO), Sticky: true})
+	if c, err := s.Connect(t.Context(), sqlite.Maintenance); err == nil {
+		must(t, c.Close())
+		t.Fatal("connected without reading the database")
+	}
+	if after := files(t, path); h.Hits() == 0 || !maps.Equal(before, after) {
+		t.Errorf("%d reads failed; there was %q, and now %q", h.Hits(), keys(before), keys(after))
 	}
 }
 

@@ -267,7 +267,9 @@ func (f *file) prepareShm() {
 			return
 		}
 	}
-	if !f.shmMay && f.vfs.track.mapped.Load() {
+	// Only a mapping opens the file. The driver also asks for the shared memory when it opens the database: a connection that ends there
+	// would leave an empty -shm file behind.
+	if !f.shmMay && f.vfs.track.mapped.Load() && calledBy("vfs.vfsShmMap") {
 		f.shmMay = true
 		// A failure shows again, with its error, when the driver opens the file.
 		_ = createPrivate(f.path+"-shm", f.vfs.track.path)
