@@ -64,6 +64,7 @@ func (s *sources) load() (*config.Settings, error) {
 func runConfig(_ context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flags("config", "print | check | init | schema [flags]", configExamples)
 	s := sourceFlags(f, "file")
+	f.StringVar(&s.file, "config", s.file, "the same as --file, as the other verbs call it: a `file`")
 	asJSON := f.Bool("json", false, "print JSON")
 	changed := f.Bool("changed", false, "print only what differs from its default")
 	positional, code, done := parse(f, args, stdout, stderr)

@@ -26,7 +26,13 @@ When exec returns 0 the transaction is on the disk. --arg goes with one statemen
 type executed struct {
 	RowsAffected int64 `json:"rows_affected"`
 	LastInsertID any   `json:"last_insert_id"`
+	// Columns and Rows are what the statement returned, as with RETURNING.
+	Columns []string `json:"columns,omitempty"`
+	Rows    [][]any  `json:"rows,omitempty"`
 }
+
+// mostReturned bounds the rows that are kept until the transaction is committed.
+const mostReturned = 10_000
 
 func runExec(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flags("exec", "[flags] SQL [SQL…]", execExamples)
@@ -75,16 +81,49 @@ func execute(ctx context.Context, db *engine.DB, statements []string, args []any
 	err = db.Update(ctx, func(ctx context.Context, tx *engine.Tx) error {
 		results, failed = results[:0], 0
 		for i, sql := range statements {
-			r, err := tx.Exec(ctx, sql, args...)
+			r, err := executeOne(ctx, tx, sql, args)
 			if err != nil {
 				failed = i + 1
 				return err
 			}
-			results = append(results, executed{RowsAffected: r.RowsAffected, LastInsertID: jsonValue(r.LastInsertID)})
+			results = append(results, r)
 		}
 		return nil
 	}, engine.WithName("engine exec"), engine.HoldFor(hold), engine.Replayable())
 	return results, failed, err
+}
+
+// executeOne runs a statement, and keeps the rows that it returns: they are printed once they are true.
+func executeOne(ctx context.Context, tx *engine.Tx, sql string, args []any) (e executed, err error) {
+	const sofar = "SELECT total_changes(), last_insert_rowid()"
+	var before, after, id int64
+	if err := tx.QueryRow(ctx, sofar).Scan(&before, &id); err != nil {
+		return e, err
+	}
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return e, err
+	}
+	e.Columns = rows.Columns()
+	for row, err := range rows.All() {
+		if err != nil {
+			return e, err
+		}
+		if len(e.Rows) == mostReturned {
+			return e, fmt.Errorf("the statement returns more than %d rows: use engine query for one that only reads", mostReturned)
+		}
+		values, err := row.Values()
+		if err != nil {
+			return e, err
+		}
+		e.Rows = append(e.Rows, values)
+	}
+	if err := tx.QueryRow(ctx, sofar).Scan(&after, &id); err != nil || after == before {
+		return e, err // changes() would tell of an earlier statement
+	}
+	err = tx.QueryRow(ctx, "SELECT changes()").Scan(&e.RowsAffected)
+	e.LastInsertID = jsonValue(id)
+	return e, err
 }
 
 func printResults(w io.Writer, results []executed, asJSON bool) error {
@@ -92,8 +131,23 @@ func printResults(w io.Writer, results []executed, asJSON bool) error {
 	var errs []error
 	for _, r := range results {
 		if asJSON {
+			for _, row := range r.Rows {
+				for i := range row {
+					row[i] = jsonValue(row[i])
+				}
+			}
 			errs = append(errs, encoder.Encode(r))
 			continue
+		}
+		if len(r.Columns) > 0 {
+			t := newTable(w, r.Columns)
+			for _, row := range r.Rows {
+				errs = append(errs, t.row(row))
+			}
+			errs = append(errs, t.end())
+			if r.RowsAffected == 0 {
+				continue // it only read
+			}
 		}
 		_, err := fmt.Fprintf(w, "%s affected\n", count(r.RowsAffected, "row"))
 		errs = append(errs, err)

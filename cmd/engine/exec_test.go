@@ -122,3 +122,18 @@ func TestExecRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestExecPrintsWhatIsReturned(t *testing.T) {
+	t.Parallel()
+	url := newDatabase(t, "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)", "INSERT INTO t VALUES (1, 'x')")
+	o := must(t, "exec", "--db", url, "-- two rows\nINSERT INTO t (b) VALUES ('y'), ('z') RETURNING a, b", "UPDATE t SET b = upper(b)", "SELECT b FROM t", "CREATE TABLE u (a)")
+	for _, want := range []string{"2  y", "3  z", "2 rows affected", "3 rows affected", "X\nY\nZ", "0 rows affected"} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("%q is missing in %q", want, o.stdout)
+		}
+	}
+	o = must(t, "exec", "--db", url, "--json", "DELETE FROM t WHERE a = 1 RETURNING b", "SELECT 1 WHERE 0")
+	if want := `{"rows_affected":1,"last_insert_id":0,"columns":["b"],"rows":[["X"]]}` + "\n" + `{"rows_affected":0,"last_insert_id":null,"columns":["1"]}` + "\n"; o.stdout != want {
+		t.Errorf("got %s want %s", o.stdout, want)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/tidegate/engine"
@@ -53,7 +54,7 @@ func runQuery(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	rows, err := printRows(ctx, db, *asJSON, stdout, positional[0], append(bound.values, options...))
 	switch {
 	case errors.Is(err, engine.ErrReadOnly):
-		fmt.Fprintln(stderr, "engine query: the statement writes, and query only reads: use `engine exec`")
+		fmt.Fprintln(stderr, "engine query: the statement writes, and query only reads: use `engine exec`"+pragmaHint(positional[0]))
 		return exitError
 	case err != nil:
 		return failure(stderr, "query", err)
@@ -62,6 +63,15 @@ func runQuery(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		fmt.Fprintf(stderr, "%s in %v\n", count(rows, "row"), time.Since(started).Round(10*time.Microsecond))
 	}
 	return exitOK
+}
+
+// pragmaHint is for those who ask for a setting: SQLite counts PRAGMA journal_mode and its like among the statements that write.
+func pragmaHint(sql string) string {
+	words := strings.Fields(sql)
+	if len(words) != 2 || !strings.EqualFold(words[0], "PRAGMA") {
+		return ""
+	}
+	return ", or `engine query \"SELECT * FROM pragma_" + strings.ToLower(strings.TrimSuffix(words[1], ";")) + "\"` to see a setting"
 }
 
 // printRows streams the rows of a statement and returns how many there were.

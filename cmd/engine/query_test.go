@@ -167,3 +167,14 @@ func TestQueryStreams(t *testing.T) {
 		t.Errorf("%d lines, want %d rows, a head and a rule", lines, n)
 	}
 }
+
+func TestQueryOfASetting(t *testing.T) {
+	t.Parallel()
+	url := newDatabase(t, "CREATE TABLE t (a)")
+	if o := program(t, "query", "--db", url, "PRAGMA journal_mode"); o.code != exitError || !strings.Contains(o.stderr, "pragma_journal_mode") {
+		t.Errorf("%+v", o)
+	}
+	if o := must(t, "query", "--db", url, "-- as that says\nSELECT * FROM pragma_journal_mode"); !strings.Contains(o.stdout, "wal") {
+		t.Errorf("%+v", o)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tidegate/engine"
@@ -89,6 +90,15 @@ func flags(name, usage, examples string) *flag.FlagSet {
 // the code.
 func parse(f *flag.FlagSet, args []string, stdout, stderr io.Writer) (positional []string, code int, done bool) {
 	for len(args) > 0 {
+		if i := slices.IndexFunc(args, isText); i >= 0 && !slices.Contains(args[:i], "--") {
+			// The words before it may hold flags, it is none, and what comes after it may hold flags again.
+			before, code, done := parse(f, args[:i], stdout, stderr)
+			if done {
+				return nil, code, true
+			}
+			positional, args = append(append(positional, before...), args[i]), args[i+1:]
+			continue
+		}
 		err := f.Parse(args)
 		if errors.Is(err, flag.ErrHelp) {
 			f.SetOutput(stdout)
@@ -108,6 +118,11 @@ func parse(f *flag.FlagSet, args []string, stdout, stderr io.Writer) (positional
 		positional, args = append(positional, rest[0]), rest[1:]
 	}
 	return positional, exitOK, false
+}
+
+// isText tells SQL that begins with a comment from a flag.
+func isText(arg string) bool {
+	return strings.HasPrefix(arg, "--") && strings.ContainsAny(strings.SplitN(arg, "=", 2)[0], " \t\n")
 }
 
 // misuse reports a wrong command line.
