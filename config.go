@@ -212,7 +212,7 @@ func (c *Config) inner(seams testSeams) (lane.Config, sqlite.Options) {
 	o := sqlite.DefaultOptions()
 	o.Create, o.Adopt, o.Faults = c.Create && !c.ReadOnly, c.Adopt && !c.ReadOnly, seams.faults
 	o.Degrade = true
-	o.Functions, o.Collations, o.Extensions = c.Extend.Functions, c.Extend.Collations, c.Extend.Modules
+	o.Functions, o.Collations, o.Extensions = withPass(c.Extend.Functions), c.Extend.Collations, c.Extend.Modules
 	for _, p := range []struct {
 		role sqlite.Role
 		from LaneConfig

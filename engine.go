@@ -84,7 +84,7 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	db.rec = trace.New(cfg.TracerProvider, namespace(loc))
 	lanes.Observer = observer{db}
 	db.protect(seams.clock, &lanes, &opt)
-	if err := db.enforce(&lanes, &opt); err != nil {
+	if err := db.enforce(&lanes); err != nil {
 		return nil, err
 	}
 	if db.guard.quarantine.recall(loc); db.guard.quarantine.atOpen {

@@ -79,7 +79,7 @@ func (db *DB) Health(ctx context.Context) Health {
 	st := db.Stats()
 	file := db.checkFile() // first: the writer, when asked, moves on to the file that it finds
 	checks := []Check{db.checkRead(ctx), db.checkWrite(ctx), file, db.checkWAL(st), db.checkQueue(st), checkConnections(st),
-		checkBreakers(st), db.checkQuarantine(), db.checkRules()}
+		checkBreakers(st), db.checkQuarantine(), db.checkRules(ctx)}
 	h := Health{OK: true, Checks: checks, Breakers: st.Breakers}
 	for _, c := range checks {
 		h.OK = h.OK && c.OK

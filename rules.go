@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -83,9 +84,7 @@ type enforcement struct {
 }
 
 // enforce prepares the lanes to have rows judged. Without a source and without checks nothing is hooked.
-func (db *DB) enforce(lanes *lane.Config, opt *sqlite.Options) error {
-	opt.Functions = append(opt.Functions[:len(opt.Functions):len(opt.Functions)], sqlite.Function{
-		Name: change.PassName, Schema: true, Scalar: func([]sqlite.Value) (any, error) { return nil, nil }})
+func (db *DB) enforce(lanes *lane.Config) error {
 	c := &db.cfg.Rules
 	if c.Source == nil && len(c.Checks) == 0 {
 		return nil
@@ -96,6 +95,11 @@ func (db *DB) enforce(lanes *lane.Config, opt *sqlite.Options) error {
 	}
 	db.rules.enforcer, lanes.Enforcer = e, e
 	return nil
+}
+
+// withPass adds the function that the triggers of Guard call, which the connections of a migrator need as well.
+func withPass(functions []Function) []Function {
+	return append(functions[:len(functions):len(functions)], Function{Name: change.PassName, Schema: true, Scalar: func([]sqlite.Value) (any, error) { return nil, nil }})
 }
 
 // judged logs, traces and stores what a rule had to say.
@@ -127,21 +131,28 @@ func (db *DB) judged(ctx context.Context, ev *change.Event) {
 	}
 }
 
-// checkRules is red while a plug-in is in quarantine: its tables cannot be written.
-func (db *DB) checkRules() Check {
-	src, ok := db.cfg.Rules.Source.(contract.Ailing)
-	if !ok {
-		return Check{Name: "rules", OK: true, Detail: "none is out of service"}
-	}
+// checkRules is red while a plug-in is in quarantine, here or by what is stored of another process: its tables cannot be written.
+func (db *DB) checkRules(ctx context.Context) Check {
 	var names []string
-	for _, id := range src.Quarantined() {
-		names = append(names, id.Name+" "+id.Version)
+	add := func(plugin, version string) {
+		if name := plugin + " " + version; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if src, ok := db.cfg.Rules.Source.(contract.Ailing); ok {
+		for _, id := range src.Quarantined() {
+			add(id.Name, id.Version)
+		}
+	}
+	stored, _ := change.Quarantines(ctx, db.lanes) // where that cannot be read, nothing can, as another check says
+	for _, q := range stored {
+		add(q.Plugin, q.Version)
 	}
 	if len(names) == 0 {
 		return Check{Name: "rules", OK: true, Detail: "none is out of service"}
 	}
-	return Check{Name: "rules", Detail: "in quarantine after faults: " + strings.Join(names, ", "),
-		Remedy: "mend the plug-in and reload it, or lift its quarantine; until then its tables refuse writes"}
+	return Check{Name: "rules", Detail: "in quarantine: " + strings.Join(names, ", "),
+		Remedy: "mend the plug-in and reload it (engine plugin reload), or lift its quarantine (engine plugin quarantine --lift); until then its tables refuse writes"}
 }
 
 // mistakes lists what is wrong with the rules.

@@ -40,6 +40,8 @@ type Settings struct {
 	Schema string
 	// Server configures the program's HTTP interface.
 	Server Server
+	// Plugins configures plug-ins, which [Settings.Open] brings into service.
+	Plugins Plugins
 
 	origins map[string]Origin
 }

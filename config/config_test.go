@@ -105,6 +105,7 @@ func fields(s *config.Settings) map[string]any {
 	out := map[string]any{"Schema": s.Schema}
 	leaves(reflect.ValueOf(s.Engine), "Engine", out)
 	leaves(reflect.ValueOf(s.Server), "Server", out)
+	leaves(reflect.ValueOf(s.Plugins), "Plugins", out)
 	return out
 }
 
@@ -124,6 +125,9 @@ func keyOf(path string) string {
 	return b.String()
 }
 
+// trustedKey is a public key as it is written.
+const trustedKey = "ops=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
 // another returns a text that is right and not the default.
 func another(v config.Value) string {
 	for from, to := range map[string]string{"true": "false", "false": "true", "none": "trading", "durable": "relaxed", "string": "number"} {
@@ -136,6 +140,8 @@ func another(v config.Value) string {
 		return "[::1]:1"
 	case v.Key == "server.token_file" || v.Key == "server.hosts":
 		return "other"
+	case v.Key == "plugins.trusted_keys":
+		return trustedKey
 	case v.Key == "tenants.quotas":
 		return "desk in_flight=1 queued=2 share=3"
 	case v.Key == "rules.checks":
@@ -166,6 +172,9 @@ func TestEveryFieldHasSetting(t *testing.T) {
 		flags := []config.Flag{{Name: "--set", Key: v.Key, Value: set}}
 		if strings.HasPrefix(v.Key, "server.tls.") { // the two only go together
 			flags = []config.Flag{{Name: "--set", Key: "server.tls.cert", Value: "a"}, {Name: "--set", Key: "server.tls.key", Value: "b"}}
+		}
+		if v.Key == "plugins.require_signature" { // it means nothing without a key
+			flags = append(flags, config.Flag{Name: "--set", Key: "plugins.trusted_keys", Value: trustedKey})
 		}
 		s := load(t, config.Sources{Flags: flags})
 		var changed []string

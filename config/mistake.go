@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/tidegate/engine"
@@ -61,7 +62,7 @@ func unknown(key string, at Origin, near string) Mistake {
 // not be read is left out: its default stands in its place, and a quarrel with that would mislead.
 func (s *Settings) contradictions(known []Mistake) []Mistake {
 	var out []Mistake
-	for _, text := range append(s.engineMistakes(), s.Server.Mistakes()...) {
+	for _, text := range slices.Concat(s.engineMistakes(), s.Plugins.mistakes(), s.Server.Mistakes()) {
 		key, problem, _ := strings.Cut(text, ": ")
 		if shown, ok := strings.CutSuffix(key, ".memory_bound"); ok {
 			key = shown + ".memory" // the bound is derived from it
@@ -101,6 +102,8 @@ func concerns(known []Mistake, key string) bool {
 	switch section, last, _ := cutLast(key); {
 	case last == "cache_kib":
 		about = append(about, section+".memory")
+	case key == "plugins.require_signature":
+		about = append(about, "plugins.trusted_keys")
 	case key == "server.listen":
 		about = append(about, "server.tls")
 	case key == "server.hosts":

@@ -42,6 +42,7 @@ func table() []setting {
 	out = append(out, keySettings()...)
 	out = append(out, migrateSettings()...)
 	out = append(out, ruleSettings()...)
+	out = append(out, pluginSettings()...)
 	out = append(out, tenantSettings()...)
 	return append(out, serverSettings()...)
 }

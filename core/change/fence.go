@@ -36,3 +36,18 @@ func guard(ctx context.Context, lanes *lane.Lanes, table string, sql func(name, 
 	})
 	return err
 }
+
+// Guarded reports whether all triggers of Guard are on a table.
+func Guarded(ctx context.Context, lanes *lane.Lanes, table string) (bool, error) {
+	c, err := lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: "guard of " + table},
+		"SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name LIKE '\\_tg\\_guard\\_%' ESCAPE '\\'", []any{table})
+	if err != nil {
+		return false, err
+	}
+	defer c.Finish()
+	ok, err := c.Next(ctx)
+	if err != nil || !ok {
+		return false, err
+	}
+	return c.Row()[0].Int == int64(len(guardVerbs())), nil
+}

@@ -15,10 +15,10 @@ type object struct {
 	Type, Name, Table, SQL string
 }
 
-// readObjects lists the user's schema: nothing of ours, of SQLite's, and no table that a virtual table keeps for itself.
+// readObjects lists the user's schema: nothing of ours (a guard of a table of the user's included), of SQLite's, and no table that a virtual table keeps for itself.
 func readObjects(conn *sqlite.Conn) ([]object, error) {
 	text, err := conn.QueryText(`SELECT json_group_array(json_array(type, name, tbl_name, coalesce(sql, '')) ORDER BY rowid) FROM sqlite_schema
- WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND tbl_name NOT LIKE '\_tg\_%' ESCAPE '\'
+ WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE '\_tg\_%' ESCAPE '\' AND tbl_name NOT LIKE '\_tg\_%' ESCAPE '\'
  AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')`)
 	if err != nil {
 		return nil, fmt.Errorf("migrate: read the schema: %w", err)
@@ -70,7 +70,7 @@ func hashObjects(objects []object) string {
 // oldHash is how schemas were hashed by versions before components: the texts as they are.
 func oldHash(conn *sqlite.Conn) (string, error) {
 	text, err := conn.QueryText(`SELECT json_group_array(json_array(type, name, tbl_name, sql) ORDER BY type, name) FROM sqlite_schema
- WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND tbl_name NOT LIKE '\_tg\_%' ESCAPE '\'`)
+ WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE '\_tg\_%' ESCAPE '\' AND tbl_name NOT LIKE '\_tg\_%' ESCAPE '\'`)
 	if err != nil {
 		return "", fmt.Errorf("migrate: hash the schema: %w", err)
 	}

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
+
+// Plugins configures plug-ins.
+type Plugins struct {
+	// Dir holds a folder for each plug-in, with its manifest and its module; "" loads none.
+	Dir string
+	// CacheDir keeps compiled modules; "" is a folder of the user's cache directory, and nothing is kept where there is none.
+	CacheDir string
+	// RequireSignature refuses what no key of TrustedKeys has signed.
+	RequireSignature bool
+	// TrustedKeys are ed25519 keys, each as id=base64.
+	TrustedKeys []string
+	// Guard names the tables that other programs must not write to.
+	Guard []string
+}
+
+// keys reads the trusted keys by their id.
+func (p *Plugins) keys() (map[string]ed25519.PublicKey, error) {
+	out := map[string]ed25519.PublicKey{}
+	for _, text := range p.TrustedKeys {
+		id, encoded, _ := strings.Cut(text, "=")
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		switch {
+		case id == "" || err != nil || len(key) != ed25519.PublicKeySize:
+			return nil, fmt.Errorf("%q is no key: write its id, = and the 32 bytes of an ed25519 public key in base64", short(text))
+		case out[id] != nil:
+			return nil, fmt.Errorf("there are two keys %q", short(id))
+		}
+		out[id] = key
+	}
+	return out, nil
+}
+
+// mistakes lists what is wrong with p, one "plugins.key: why" each.
+func (p *Plugins) mistakes() (bad []string) {
+	if _, err := p.keys(); err != nil {
+		bad = append(bad, "plugins.trusted_keys: "+err.Error())
+	}
+	if p.RequireSignature && len(p.TrustedKeys) == 0 {
+		bad = append(bad, "plugins.require_signature: no signature can be right without a key: name one in plugins.trusted_keys")
+	}
+	for _, table := range p.Guard {
+		if strings.HasPrefix(strings.ToLower(table), "sqlite_") || strings.HasPrefix(strings.ToLower(table), "_tg_") {
+			bad = append(bad, fmt.Sprintf("plugins.guard: %q is a table of the engine itself", short(table)))
+		}
+	}
+	return bad
+}
+
+func pluginSettings() []setting {
+	p := func(f func(*Plugins) any) func(*Settings) any {
+		return func(s *Settings) any { return f(&s.Plugins) }
+	}
+	return []setting{
+		{key: "plugins.dir", field: p(func(c *Plugins) any { return &c.Dir }),
+			doc: "The directory with a folder for each plug-in (plugin.yaml and the module). All of them are loaded at the start, and one that cannot be loaded keeps the program from starting. Empty loads none."},
+		{key: "plugins.cache_dir", field: p(func(c *Plugins) any { return &c.CacheDir }),
+			doc: "Where compiled modules are kept, readable by their owner alone. Empty: a folder in the user's cache directory."},
+		{key: "plugins.require_signature", field: p(func(c *Plugins) any { return &c.RequireSignature }),
+			doc: "Refuse plug-ins that none of plugins.trusted_keys has signed."},
+		{key: "plugins.trusted_keys", field: p(func(c *Plugins) any { return &c.TrustedKeys }),
+			doc: "Keys whose signatures are trusted, each an id, = and an ed25519 public key in base64. A signature that is there is checked in any case once there is a key."},
+		{key: "plugins.guard", field: p(func(c *Plugins) any { return &c.Guard }),
+			doc: "Tables that other programs must not write to, past the rules: triggers make their writes fail. Taking a table off this list does not take its triggers away; engine plugin guard --lift does."},
+	}
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/plugins"
+	"github.com/tidegate/engine/plugins/wasm"
+)
+
+// EngineVersion is what the engine ranges of manifests are compared with.
+func EngineVersion() [3]int { return [3]int{0, 1, 0} }
+
+// Opened is a database with the plug-ins of its configuration in service. It is safe for concurrent use, but for Close, which is called once.
+type Opened struct {
+	*engine.DB
+	// Plugins are the plug-ins in service; never nil.
+	Plugins *Host
+}
+
+// Close closes the database, then the plug-ins.
+func (o *Opened) Close() error {
+	o.Plugins.detach()
+	err := o.DB.Close()
+	o.Plugins.Close()
+	return err
+}
+
+// Open starts the plug-ins, opens the database under their rules, remembers what was in quarantine, and guards the tables of plugins.guard. When
+// anything fails, nothing is left running.
+//
+// # Errors
+//
+// Those of engine.Open; every plug-in that could not be loaded, with its name: a database is not opened without the rules that its configuration names.
+func (s *Settings) Open(ctx context.Context) (*Opened, error) {
+	cfg := s.Engine
+	log := cfg.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	h, err := s.Plugins.Start(ctx, log, cfg.TracerProvider)
+	if err != nil {
+		return nil, err
+	}
+	if h.folder != nil {
+		cfg.Rules.Source = h.Registry
+	}
+	db, err := engine.Open(ctx, cfg)
+	if err != nil {
+		h.Close()
+		return nil, err
+	}
+	o := &Opened{DB: db, Plugins: h}
+	err = h.attach(ctx, db)
+	if err == nil && !s.Engine.ReadOnly {
+		err = s.Plugins.guard(ctx, db)
+	}
+	if err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	return o, nil
+}
+
+// Start loads the plug-ins without a database. log takes what they and their lives have to say, provider spans of
+// their transitions; nil is the global one.
+//
+// # Errors
+//
+// Every plug-in that could not be loaded; a directory that anybody may write to.
+func (p *Plugins) Start(ctx context.Context, log *slog.Logger, provider trace.TracerProvider) (*Host, error) {
+	h := newHost(log, provider)
+	if p.Dir == "" {
+		h.Registry = plugins.NewRegistry(plugins.Options{Observer: h})
+		return h, nil
+	}
+	keys, err := p.keys()
+	if err != nil {
+		return nil, &Error{Mistakes: []Mistake{{Key: "plugins.trusted_keys", Problem: err.Error()}}}
+	}
+	runtime, err := p.Wasm(plugins.Services{Log: h})
+	if err != nil {
+		return nil, err
+	}
+	h.Registry = plugins.NewRegistry(plugins.Options{Hosts: map[string]plugins.Host{"wasm": runtime}, Engine: EngineVersion(),
+		RequireSignature: p.RequireSignature, TrustedKeys: keys, Observer: h})
+	if h.folder, err = plugins.OpenFolder(p.Dir, h.Registry); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("plugins.dir: %w", err)
+	}
+	if err := h.folder.LoadAll(ctx); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("plugins.dir: %w", err)
+	}
+	return h, nil
+}
+
+// Wasm is the host of WebAssembly modules with the configured cache.
+//
+// # Errors
+//
+// Those of wasm.New; a directory of nobody's choice that cannot be used is no error, then nothing is kept.
+func (p *Plugins) Wasm(services plugins.Services) (*wasm.Host, error) {
+	dir := p.CacheDir
+	if dir == "" {
+		if base, err := os.UserCacheDir(); err == nil {
+			dir = filepath.Join(base, "tidegate", "wasm")
+		}
+	}
+	h, err := wasm.New(wasm.Options{CacheDir: dir, Services: services})
+	switch {
+	case err != nil && p.CacheDir == "":
+		return wasm.New(wasm.Options{Services: services})
+	case err != nil:
+		return nil, fmt.Errorf("plugins.cache_dir: %w", err)
+	}
+	return h, nil
+}
+
+// guard puts the triggers on the tables that lack them.
+func (p *Plugins) guard(ctx context.Context, db *engine.DB) error {
+	for _, table := range p.Guard {
+		there, err := db.Rules().Guarded(ctx, table)
+		if err == nil && !there {
+			err = db.Rules().Guard(ctx, table)
+		}
+		if err != nil {
+			return fmt.Errorf("plugins.guard: %s: %w", table, err)
+		}
+	}
+	return nil
+}
