@@ -11,3 +11,32 @@ func fileOf(c *Conn) *file {
 	}
 	return nil
 }
+
+// HoldAndLeave runs rounds calls into SQLite through a gate that somebody else looks at all the time, and returns how many of them were told that
+// the gate was shut, which it never is.
+func HoldAndLeave(rounds int) (refused int) {
+	g := newGate()
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if g.hold() {
+				g.letGo()
+			}
+		}
+	}()
+	for range rounds {
+		g.state.Store(gateInside)
+		if !g.swap(gateInside, gateIdle) {
+			refused++
+		}
+	}
+	close(stop)
+	<-ended
+	return refused
+}

@@ -123,13 +123,14 @@ func (g *gate) released() {
 	}
 }
 
-// swap changes the state from one to the other, however often the watchdog holds it for a moment.
+// swap changes the state from one to the other, however often the watchdog holds it for a moment. It reports false when the gate was shut:
+// the state is looked at once nobody holds it, because a hold that ends between two looks must not pass for a fence.
 func (g *gate) swap(from, to uint32) bool {
 	for !g.state.CompareAndSwap(from, to) {
-		if g.state.Load()&gateHeld == 0 {
+		g.released()
+		if g.state.Load()&^gateHeld != from {
 			return false
 		}
-		g.released()
 	}
 	return true
 }

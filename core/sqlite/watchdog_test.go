@@ -125,3 +125,11 @@ func TestWatchdogAtTheEdge(t *testing.T) {
 	}
 	t.Logf("ends: %v", ways)
 }
+
+// A look of the watchdog that ends at the moment in which a call comes back is no fence: the connection stays usable.
+func TestWatchdogLookIsNoFence(t *testing.T) {
+	t.Parallel()
+	if n := sqlite.HoldAndLeave(2_000_000); n > 0 {
+		t.Errorf("%d calls found a gate shut that nobody had shut", n)
+	}
+}
