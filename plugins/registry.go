@@ -301,8 +301,9 @@ func (r *Registry) Unload(name string) error {
 type Info struct {
 	Identity  Identity
 	State     State
-	Faults    int    // within the breaker's window
-	LastFault string // "" for none
+	Faults    int      // within the breaker's window
+	LastFault string   // "" for none
+	Tables    []string // that it watches
 }
 
 // List describes every version in service or in shadow mode, by name.
@@ -314,7 +315,7 @@ func (r *Registry) List() []Info {
 		for _, v := range []*Version{s.active.Load(), s.shadow.Load()} {
 			if v != nil {
 				n, last := v.breaker.record(r.o.Clock.Now())
-				out = append(out, Info{v.id, v.State(), n, last})
+				out = append(out, Info{v.id, v.State(), n, last, v.tables()})
 			}
 		}
 	}

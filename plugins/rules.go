@@ -112,3 +112,14 @@ func (r *Registry) Quarantined() []Identity {
 	}
 	return out
 }
+
+// tables are those of its hooks, each once.
+func (v *Version) tables() []string {
+	out := []string{}
+	for _, h := range v.m.Hooks {
+		if h.Table != "" && !slices.Contains(out, h.Table) {
+			out = append(out, h.Table)
+		}
+	}
+	return out
+}

@@ -38,6 +38,13 @@ type sources struct {
 
 // sourceFlags adds the flags that every verb with a configuration has. The file's flag has its own name in each.
 func sourceFlags(f *flag.FlagSet, fileFlag string) *sources {
+	s := settingFlags(f, fileFlag)
+	s.alias(f, "db", "url", "database `URL`: sqlite:///relative.db, sqlite:////absolute.db, file: URI or path (environment: ENGINE_DB; default "+config.DefaultURL+")")
+	return s
+}
+
+// settingFlags are those of sourceFlags but --db.
+func settingFlags(f *flag.FlagSet, fileFlag string) *sources {
 	s := &sources{}
 	f.StringVar(&s.file, fileFlag, os.Getenv(config.FileVariable), "the configuration `file` (environment: "+config.FileVariable+")")
 	f.Func("set", "a setting as `key=value`; may be repeated", func(pair string) error {
@@ -45,7 +52,6 @@ func sourceFlags(f *flag.FlagSet, fileFlag string) *sources {
 		s.flags = append(s.flags, config.Flag{Name: "--set", Key: key, Value: value})
 		return nil
 	})
-	s.alias(f, "db", "url", "database `URL`: sqlite:///relative.db, sqlite:////absolute.db, file: URI or path (environment: ENGINE_DB)")
 	return s
 }
 

@@ -35,6 +35,7 @@ const defaultData = "../shared/data"
 
 // demo is the command line of a run.
 type demo struct {
+	sources  *sources
 	url      string
 	data     string
 	dataSet  bool
@@ -49,6 +50,7 @@ type demo struct {
 func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var d demo
 	f := flags("demo", "[flags]", demoExamples)
+	d.sources = settingFlags(f, "config")
 	f.StringVar(&d.url, "db", "", "database `URL`, which gets the trading schema and keeps what is written: never name one that is in use; without it a temporary database is used and removed")
 	f.StringVar(&d.data, "data", defaultData, "`folder` with recorded market data")
 	f.StringVar(&d.ledger, "ledger", "", "append the id of each acknowledged execution to this `file`")
@@ -102,9 +104,7 @@ func (d *demo) run(ctx context.Context, stderr io.Writer) (_ *floor.Report, err 
 			defer os.RemoveAll(dir)
 		}
 	}
-	cfg := configure(ctx, d.url)
-	cfg.Create, cfg.Migrations = true, migrations.FS
-	db, err := engine.Open(ctx, cfg)
+	db, err := d.sources.ruled(ctx, stderr, func(cfg *engine.Config) { cfg.URL, cfg.Create, cfg.Migrations = d.url, true, migrations.FS })
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (d *demo) run(ctx context.Context, stderr io.Writer) (_ *floor.Report, err 
 			return err
 		}
 	}
-	return floor.Run(ctx, db, run)
+	return floor.Run(ctx, db.DB, run)
 }
 
 // recordings loads the data folder: the default one if it is there, a named

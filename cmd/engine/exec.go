@@ -36,7 +36,7 @@ const mostReturned = 10_000
 
 func runExec(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flags("exec", "[flags] SQL [SQL…]", execExamples)
-	url := databaseFlag(f)
+	s := sourceFlags(f, "config")
 	asJSON := f.Bool("json", false, "print a JSON object for each statement")
 	create := f.Bool("create", false, "make the database if it is missing")
 	adopt := f.Bool("adopt", false, "take over a database that another program made; a copy is kept beside it")
@@ -56,14 +56,12 @@ func runExec(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(positional) == 0 || len(bound.values) > 0 && len(positional) > 1 {
 		return misuse(stderr, "engine exec", fmt.Errorf("want one statement, or several without --arg; got %d and %d values", len(positional), len(bound.values)))
 	}
-	cfg := configure(ctx, *url)
-	cfg.Create, cfg.Adopt = *create, *adopt
-	db, err := openExisting(ctx, cfg)
+	db, err := s.ruled(ctx, stderr, func(cfg *engine.Config) { cfg.Create, cfg.Adopt = *create, *adopt || cfg.Adopt })
 	if err != nil {
 		return failure(stderr, "exec", err)
 	}
 	defer db.Close()
-	results, failed, err := execute(ctx, db, positional, bound.values, *hold)
+	results, failed, err := execute(ctx, db.DB, positional, bound.values, *hold)
 	if err != nil {
 		if failed > 0 && len(positional) > 1 {
 			fmt.Fprintf(stderr, "engine exec: statement %d of %d failed, nothing was changed\n", failed, len(positional))

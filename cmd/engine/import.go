@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/bulk"
 )
 
@@ -29,7 +30,7 @@ they stand in the file.
 
 // importing is the command line of an import.
 type importing struct {
-	url     string
+	sources *sources
 	file    *fileFormat
 	opt     bulk.ImportOptions
 	mapped  pairs
@@ -43,7 +44,7 @@ type importing struct {
 func runImport(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := importing{mapped: pairs{}, scaled: pairs{}}
 	f := flags("import", "[flags] FILE|-", importExamples)
-	url := databaseFlag(f)
+	c.sources = sourceFlags(f, "config")
 	c.file = fileFormatFlags(f)
 	f.StringVar(&c.file.columns, "columns", "", "CSV without a header: its `names`, separated by commas")
 	f.StringVar(&c.opt.Table, "table", "", "the `table` that rows go into")
@@ -60,14 +61,13 @@ func runImport(ctx context.Context, args []string, stdout, stderr io.Writer) int
 	if done {
 		return code
 	}
-	c.url = *url
 	if err := c.complete(positional); err != nil {
 		return misuse(stderr, "engine import", err)
 	}
 	if !c.quiet {
 		c.opt.Progress = func(p bulk.Progress) { fmt.Fprintln(stderr, progressLine(p)) }
 	}
-	report, err := c.run(ctx, positional[0])
+	report, err := c.run(ctx, positional[0], stderr)
 	if e := c.print(stdout, report, err != nil); err == nil {
 		err = e
 	}
@@ -112,7 +112,7 @@ func (c *importing) complete(positional []string) (err error) {
 	return nil
 }
 
-func (c *importing) run(ctx context.Context, path string) (_ bulk.ImportReport, err error) {
+func (c *importing) run(ctx context.Context, path string, stderr io.Writer) (_ bulk.ImportReport, err error) {
 	none := bulk.ImportReport{Table: c.opt.Table}
 	in := os.Stdin
 	c.opt.Source = "standard input"
@@ -134,7 +134,7 @@ func (c *importing) run(ctx context.Context, path string) (_ bulk.ImportReport, 
 			return none, err
 		}
 	}
-	db, err := openExisting(ctx, configure(ctx, c.url))
+	db, err := c.sources.ruled(ctx, stderr, func(*engine.Config) {})
 	if err != nil {
 		return none, err
 	}

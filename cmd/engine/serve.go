@@ -12,7 +12,6 @@ import (
 
 	oteltrace "go.opentelemetry.io/otel/trace"
 
-	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/config"
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/server"
@@ -74,7 +73,8 @@ func serve(ctx context.Context, settings *config.Settings, stderr io.Writer) (er
 	cfg := settings.Engine
 	cfg.TracerProvider = oteltrace.SpanFromContext(ctx).TracerProvider()
 	cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
-	db, err := engine.Open(ctx, cfg)
+	settings.Engine = cfg
+	db, err := settings.Open(ctx)
 	if err != nil {
 		if made {
 			err = errors.Join(err, os.Remove(path)) // for a server that never was
@@ -82,10 +82,11 @@ func serve(ctx context.Context, settings *config.Settings, stderr io.Writer) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	s, err := server.New(db, settings.Server, token)
+	s, err := server.New(db.DB, settings.Server, token)
 	if err != nil {
 		return err
 	}
+	s.Manage(db.Plugins)
 	scheme := "http"
 	if settings.Server.TLS.Cert != "" {
 		scheme = "https"

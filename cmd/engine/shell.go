@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/shell"
 )
@@ -44,7 +45,7 @@ func runShell(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 func shellFrom(ctx context.Context, stdin io.Reader, args []string, stdout, stderr io.Writer) int {
 	var c shellFlags
 	f := flags("shell", "[flags]", shellExamples)
-	url := databaseFlag(f)
+	s := sourceFlags(f, "config")
 	f.StringVar(&c.mode, "mode", "table", "how rows are shown: table, csv, json or line")
 	f.StringVar(&c.class, "class", "normal", "what the statements are for: trade, signal, normal, analytics or maintenance")
 	f.StringVar(&c.durability, "durability", "durable", "what a commit survives: durable (power loss) or relaxed (the end of the process)")
@@ -58,7 +59,6 @@ func shellFrom(ctx context.Context, stdin io.Reader, args []string, stdout, stde
 	if done {
 		return code
 	}
-	c.url = *url
 	if len(positional) > 0 {
 		return misuse(stderr, "engine shell", errors.New("takes no arguments: statements come from standard input, the database from --db"))
 	}
@@ -66,21 +66,23 @@ func shellFrom(ctx context.Context, stdin io.Reader, args []string, stdout, stde
 	if err != nil {
 		return misuse(stderr, "engine shell", err)
 	}
-	cfg := configure(ctx, c.url)
-	cfg.ReadOnly, cfg.Writer.StatementTime = c.readOnly, c.hold // one statement is a transaction, too
-	db, err := openExisting(ctx, cfg)
+	db, err := s.ruled(ctx, stderr, func(cfg *engine.Config) {
+		c.readOnly = c.readOnly || cfg.ReadOnly
+		cfg.ReadOnly, cfg.Writer.StatementTime = c.readOnly, c.hold // one statement is a transaction, too
+	})
 	if err != nil {
 		return failure(stderr, "shell", err)
 	}
 	defer db.Close()
+	c.url = db.Config().URL
 	conf := shell.Config{Out: stdout, Err: stderr, Format: formatRows, Literal: literal, Settings: settings,
 		ReadOnly: c.readOnly, Hold: c.hold, Idle: c.idle, Continue: c.goOn}
 	if file, ok := stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
 		conf.Settings.Timer = true
 		conf.Width = terminalWidth
-		return interact(ctx, shell.New(db, conf), &c, stderr)
+		return interact(ctx, shell.New(db.DB, conf), &c, stderr)
 	}
-	if !shell.New(db, conf).Script(ctx, stdin, "engine shell") {
+	if !shell.New(db.DB, conf).Script(ctx, stdin, "engine shell") {
 		return exitError
 	}
 	return exitOK

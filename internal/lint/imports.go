@@ -44,7 +44,7 @@ func zones() []zone {
 		{who: "examples/...", may: []string{"..."}, tests: []string{internal}, not: []string{internal}}, // what an embedder cannot import is no example
 		{who: "docs", tests: []string{root}},
 		{who: "internal/lint"},
-		{who: "internal/server/...", may: []string{root, "config", internal}},
+		{who: "internal/server/...", may: []string{root, "config", "plugins", internal}},
 		{who: internal, may: []string{root, sdk, core, "plugins/...", "policies/...", "migrations", internal}},
 	}
 }

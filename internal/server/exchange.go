@@ -13,9 +13,10 @@ import (
 
 // route is something that can be asked for.
 type route struct {
-	method string
-	open   bool // needs no token
-	handle func(s *Server, e *exchange) error
+	method  string
+	open    bool   // needs no token
+	pattern string // of its path
+	handle  func(s *Server, e *exchange) error
 }
 
 // routes are all there are. What is reached by GET changes nothing.
@@ -28,6 +29,7 @@ func routes() map[string]route {
 		"/v1/batch":    {method: http.MethodPost, handle: bounded((*Server).batch)},
 		"/v1/sessions": {method: http.MethodGet, handle: (*Server).sessions},
 		"/v1/kill":     {method: http.MethodPost, handle: (*Server).kill},
+		"/v1/plugins":  {method: http.MethodGet, handle: (*Server).listPlugins},
 	}
 }
 
@@ -53,8 +55,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	ctx, span := s.tracer.Start(ctx, r.Method+" "+r.URL.Path, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-		attribute.String("http.request.method", r.Method), attribute.String("http.route", r.URL.Path)))
+	ctx, span := s.tracer.Start(ctx, r.Method+" "+rt.pattern, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+		attribute.String("http.request.method", r.Method), attribute.String("http.route", rt.pattern)))
 	e.r = r.WithContext(ctx)
 	defer func() { // on the panic that aborts an answer too
 		span.SetAttributes(attribute.Int("http.response.status_code", e.status))
@@ -77,13 +79,14 @@ func (s *Server) admit(r *http.Request) (route, error) {
 	if err := s.origin.Check(r); err != nil {
 		return route{}, &failure{status: http.StatusForbidden, kind: "cross_origin", message: "requests from pages of another origin are refused"}
 	}
-	rt, found := routes()[r.URL.Path]
+	rt, pattern, found := find(r.URL.Path)
+	rt.pattern = pattern
 	if (!found || !rt.open) && !s.token.matches(r.Header.Get("Authorization")) {
 		return route{}, &failure{status: http.StatusUnauthorized, kind: "token", message: "needs the header Authorization: Bearer with the token of the server's token file"}
 	}
 	switch {
 	case !found:
-		return route{}, &failure{status: http.StatusNotFound, kind: "not_found", message: "there is no such path: /v1/query, /v1/exec, /v1/batch, /v1/sessions, /v1/kill, /healthz, /readyz"}
+		return route{}, &failure{status: http.StatusNotFound, kind: "not_found", message: "there is no such path: /v1/query, /v1/exec, /v1/batch, /v1/sessions, /v1/kill, /v1/plugins, /v1/plugins/{name}/{load, reload, unload, promote, quarantine or lift}, /healthz, /readyz"}
 	case r.Method != rt.method && !(r.Method == http.MethodHead && rt.method == http.MethodGet):
 		return route{}, &failure{status: http.StatusMethodNotAllowed, kind: "method", message: "use " + rt.method, allow: rt.method}
 	}

@@ -18,9 +18,10 @@ type failure struct {
 	status     int
 	kind       string
 	message    string
-	retryAfter time.Duration // 0: a repetition would fail again, or is not safe
-	statement  int           // of a batch, from 1; 0: none in particular
-	allow      string        // the method that would be right
+	retryAfter time.Duration         // 0: a repetition would fail again, or is not safe
+	statement  int                   // of a batch, from 1; 0: none in particular
+	allow      string                // the method that would be right
+	rejected   *engine.RejectedError // by a rule
 }
 
 func (f *failure) Error() string { return f.message }
@@ -48,6 +49,9 @@ var answers = []answer{
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout"},
 	{engine.ErrInterrupted, http.StatusGatewayTimeout, "interrupted"},
 	{engine.ErrConstraint, http.StatusConflict, "constraint"},
+	{engine.ErrRejected, http.StatusUnprocessableEntity, "rejected"},
+	{engine.ErrRuleFault, http.StatusUnprocessableEntity, "rule_fault"},
+	{engine.ErrPluginQuarantined, http.StatusServiceUnavailable, "plugin_quarantined"},
 	{engine.ErrExpectation, http.StatusConflict, "expectation"},
 	{engine.ErrForbidden, http.StatusForbidden, "forbidden"},
 	{engine.ErrReadOnly, http.StatusForbidden, "read_only"},
@@ -93,6 +97,7 @@ func failureOf(err error) *failure {
 	case errors.As(err, &expect):
 		f.statement = expect.Statement
 	}
+	_ = errors.As(err, &f.rejected)
 	var overload *engine.OverloadError
 	switch {
 	case errors.As(err, &overload):
@@ -122,6 +127,13 @@ func (f *failure) appendTo(b []byte) []byte {
 	b = appendText(b, f.message)
 	if f.statement > 0 {
 		b = strconv.AppendInt(append(b, `,"statement":`...), int64(f.statement), 10)
+	}
+	if r := f.rejected; r != nil {
+		b = strconv.AppendInt(append(b, `,"rejection":{"rule":`...), int64(r.Rule), 10)
+		for _, m := range []struct{ name, value string }{{"plugin", r.Plugin}, {"version", r.Version}, {"table", r.Table}, {"column", r.Column}, {"row", r.Key}, {"reason", r.Reason}} {
+			b = appendText(append(b, `,"`+m.name+`":`...), m.value)
+		}
+		b = append(b, '}')
 	}
 	if f.retryAfter > 0 {
 		b = strconv.AppendInt(append(b, `,"retry_after_ms":`...), max(1, f.retryAfter.Milliseconds()), 10)

@@ -36,6 +36,13 @@ func (s *Server) health(ctx context.Context) engine.Health {
 	return s.ready.last
 }
 
+// forget has the database asked anew.
+func (s *Server) forget() {
+	s.ready.mu.Lock()
+	defer s.ready.mu.Unlock()
+	s.ready.asked = time.Time{}
+}
+
 // readyz says whether requests should come here. Whoever has the token is told more than the names of the checks: details hold
 // paths.
 func (s *Server) readyz(e *exchange) error {

@@ -33,6 +33,7 @@ type Server struct {
 	tracer   trace.Tracer
 	log      *slog.Logger
 	draining atomic.Bool
+	plugins  Manager // nil: none
 }
 
 // New returns a server for db. The caller closes db, after Serve has returned.

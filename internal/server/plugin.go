@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+
+	"github.com/tidegate/engine/plugins"
+)
+
+// Manager is what a server lets operators do with plug-ins.
+type Manager interface {
+	// List describes the versions in service.
+	List() []plugins.Info
+	// Act does one of actions to a plug-in. An error matches plugins.ErrState where that has no meaning now, and plugins.ErrManifest or
+	// plugins.ErrFault where a plug-in is not what it should be.
+	Act(ctx context.Context, action, name, reason string) error
+}
+
+// Manage gives operators the plug-ins. It is called before Serve; without it there are none.
+func (s *Server) Manage(m Manager) { s.plugins = m }
+
+// actions are what can be done to a plug-in, each at a path of its own.
+var actions = []string{"load", "reload", "unload", "promote", "quarantine", "lift"}
+
+var actionPath = regexp.MustCompile(`^/v1/plugins/([a-z0-9._-]{1,64})/([a-z]+)$`)
+
+// find returns what a path leads to, and the pattern that it has.
+func find(path string) (route, string, bool) {
+	if rt, ok := routes()[path]; ok {
+		return rt, path, true
+	}
+	if m := actionPath.FindStringSubmatch(path); m != nil && slices.Contains(actions, m[2]) {
+		act := func(s *Server, e *exchange) error { return s.act(e, m[2], m[1]) }
+		return route{method: http.MethodPost, handle: act}, "/v1/plugins/{name}/" + m[2], true
+	}
+	return route{}, "", false
+}
+
+// shownPlugin is what is said about a version.
+type shownPlugin struct {
+	Name      string   `json:"name"`
+	Version   string   `json:"version"`
+	State     string   `json:"state"`
+	Tables    []string `json:"tables"`
+	Faults    int      `json:"faults"`
+	LastFault string   `json:"last_fault"`
+	Module    string   `json:"module"`
+	Config    string   `json:"config"`
+}
+
+// shownRules counts what rules did since the database was opened.
+type shownRules struct {
+	Calls    uint64 `json:"calls"`
+	Rows     uint64 `json:"rows"`
+	MicroSec int64  `json:"microseconds"`
+	Rejected uint64 `json:"rejected"`
+	Warned   uint64 `json:"warned"`
+	Failed   uint64 `json:"failed"`
+	Allowed  uint64 `json:"allowed"`
+	Shadowed uint64 `json:"shadowed"`
+}
+
+// listPlugins answers with the versions in service and what their rules did.
+func (s *Server) listPlugins(e *exchange) error {
+	list := []shownPlugin{}
+	if s.plugins != nil {
+		for _, i := range s.plugins.List() {
+			list = append(list, shownPlugin{i.Identity.Name, i.Identity.Version, i.State.String(), i.Tables, i.Faults, i.LastFault, i.Identity.Module, i.Identity.Config})
+		}
+	}
+	st := s.db.Rules().Stats()
+	b, err := json.Marshal(map[string]any{"plugins": list,
+		"rules": shownRules{st.Calls, st.Rows, st.Time.Microseconds(), st.Rejected, st.Warned, st.Failed, st.Allowed, st.Shadowed}})
+	if err != nil {
+		return err
+	}
+	e.reply(http.StatusOK, b)
+	return nil
+}
+
+// act does something to a plug-in.
+func (s *Server) act(e *exchange, action, name string) error {
+	var body struct {
+		Reason string `json:"reason"`
+	}
+	if err := s.decode(e.w, e.r, &body); err != nil {
+		return err
+	}
+	if s.plugins == nil {
+		return &failure{status: http.StatusNotFound, kind: "plugin", message: "this server has no plug-ins: set plugins.dir"}
+	}
+	err := s.plugins.Act(e.r.Context(), action, name, body.Reason)
+	switch {
+	case err == nil:
+		s.forget() // readiness may have changed
+		s.log.Info("a plug-in was told to", "action", action, "plugin", name, "reason", body.Reason)
+		e.reply(http.StatusOK, []byte(`{"done":true}`))
+		return nil
+	case errors.Is(err, plugins.ErrState):
+		return &failure{status: http.StatusConflict, kind: "plugin_state", message: err.Error()}
+	case errors.Is(err, plugins.ErrManifest), errors.Is(err, plugins.ErrFault):
+		return &failure{status: http.StatusUnprocessableEntity, kind: "plugin", message: err.Error()}
+	}
+	return err
+}
