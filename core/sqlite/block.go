@@ -109,7 +109,10 @@ func (s *Stmt) fetch(b *Block, limit int) (more bool, err error) {
 func (b *Block) take(raw *sqlite3.Stmt, cols int) {
 	b.cols = cols
 	start := len(b.values)
-	b.values = slices.Grow(b.values, cols)[:start+cols]
+	if cap(b.values) < start+cols {
+		b.values = slices.Grow(b.values, cols)
+	}
+	b.values = b.values[:start+cols]
 	row := b.values[start:]
 	for i := range row {
 		// One look at the column for its type and its value: the library is built for one thread, where they are safe to read.

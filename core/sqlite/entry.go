@@ -22,10 +22,10 @@ type connContext struct {
 	gate    *gate
 	parent  context.Context
 	kick    atomic.Pointer[kick]
-	masked  atomic.Int32  // > 0: transaction control is running, which nothing interrupts
-	beat    atomic.Uint64 // polls so far
-	memory  arena         // what the watchdog takes away
-	faults  bool          // what debug.SetPanicOnFault was before enter
+	masked  atomic.Int32 // > 0: transaction control is running, which nothing interrupts
+	asked   atomic.Bool  // the watchdog wants to know whether anybody polls; a poll takes it back
+	memory  arena        // what the watchdog takes away
+	faults  bool         // what debug.SetPanicOnFault was before enter
 	seen    seen
 	patient bool        // see SetPatience
 	overdue atomic.Bool // the watchdog's: patience has ended
@@ -45,7 +45,9 @@ func (*connContext) Value(any) any { return nil }
 // Err implements context.Context.
 func (c *connContext) Err() error {
 	c.gate.check()
-	c.beat.Add(1)
+	if c.asked.Load() { // a step is too short for a counter that it would have to write to
+		c.asked.Store(false)
+	}
 	if c.masked.Load() > 0 {
 		return nil
 	}

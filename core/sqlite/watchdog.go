@@ -63,9 +63,8 @@ func (s *Store) watch() {
 
 // silent reports whether the connection has been inside SQLite without a poll since the last look. The fields are the watchdog's own.
 func (c *Conn) silent() bool {
-	beat := c.ctx.beat.Load()
-	same := beat == c.ctx.seen.beat && c.gate.state.Load() == gateInside
-	c.ctx.seen.beat = beat
+	same := c.ctx.asked.Load() && c.gate.state.Load() == gateInside
+	c.ctx.asked.Store(true)
 	if !same {
 		c.ctx.seen.quiet = 0
 		return false
@@ -105,7 +104,6 @@ const looks = 2
 
 // seen is what the watchdog remembers of a connection between two looks.
 type seen struct {
-	beat  uint64
 	quiet int // looks without a poll
 	over  int // looks at a patient call after its time
 }
