@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidegate/engine/core/retry"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/failpoint"
 )
 
 // restartWait is how long a checkpoint over the hard limit waits for readers of old snapshots to finish.
@@ -45,6 +46,7 @@ func (s *shift) checkpoint() {
 		}
 		return
 	}
+	failpoint.Hit(failpoint.CheckpointDone)
 	if busy || done < log {
 		s.w.stats.wal.incomplete.Add(1)
 	}

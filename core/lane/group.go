@@ -7,6 +7,7 @@ import (
 	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/failpoint"
 )
 
 // groupBytes is how much a group may add to the WAL before it is committed: what it writes early is what a reader or a
@@ -62,10 +63,12 @@ func (s *shift) commit() {
 		s.w.acked = m
 	}
 	s.w.stats.committed(len(g.members), ended.Sub(began))
+	failpoint.Hit(failpoint.CommitUnacknowledged)
 	for i, j := range g.members {
 		j.report.Group, j.report.GroupSize = g.id, len(g.members)
 		j.report.Commit, j.report.CommitSpan = ended.Sub(j.freed), span
 		j.done(nil)
+		failpoint.Hit(failpoint.CommitHalfAcknowledged)
 		g.members[i] = nil
 	}
 	g.members = g.members[:0]

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/failpoint"
 )
 
 // shift is one goroutine at the writer with one connection at a time. When a statement of it cannot be stopped the
@@ -258,6 +259,7 @@ func (s *shift) settle(t *Tx, v verdict) {
 	if v == verdictCommit && t.dead == nil {
 		if err := s.conn.Control(sqlite.Release); err == nil {
 			s.group.members = append(s.group.members, j)
+			failpoint.Hit(failpoint.GroupMember)
 			if !j.again() {
 				s.group.fixed++
 			}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/internal/failpoint"
 )
 
 // Policy says how long entries are kept. The zero value of a field sets no limit.
@@ -65,11 +66,13 @@ func step(ctx context.Context, lanes *lane.Lanes, p Policy, now time.Time, over 
 			}
 			n += res.RowsAffected
 		}
+		failpoint.Hit(failpoint.PurgeUncommitted)
 		return nil
 	})
 	if err != nil {
 		return 0, err
 	}
+	failpoint.Hit(failpoint.PurgeCommitted)
 	return n, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/failpoint"
 )
 
 // apply runs the pending migrations and everything that proves them right, inside the open transaction.
@@ -184,6 +185,7 @@ func (b *batch) adoptSchema() error {
 
 // interrupted is where a test fails or ends the run at a statement.
 func (m *Migrator) interrupted(conn *sqlite.Conn, mig *Migration, statement int) error {
+	failpoint.Hit(failpoint.MigrationStatement)
 	if m.stop != nil {
 		if err := m.stop(conn, statement); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/failpoint"
 )
 
 // holder tells other processes who keeps the write lock while it migrates. The lock itself is the database's: a holder file that a
@@ -135,9 +136,11 @@ func (m *Migrator) locked(ctx context.Context, kind string, fn func(*batch) erro
 			return err
 		}
 		m.progress(Progress{Phase: "commit"})
+		failpoint.Hit(failpoint.MigrationUncommitted)
 		if err := conn.Exec("COMMIT"); err != nil {
 			return fmt.Errorf("migrate: commit: %w", err)
 		}
+		failpoint.Hit(failpoint.MigrationCommitted)
 		run = b.run
 		if err := conn.Exec("PRAGMA foreign_keys = ON"); err != nil {
 			return err

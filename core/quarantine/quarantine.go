@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tidegate/engine/internal/failpoint"
 )
 
 // Suffix of the file's name.
@@ -72,6 +74,7 @@ func (r *Record) Save(database string) (err error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.QuarantineUnnamed)
 	// A link, unlike a rename, never takes the place of what is there.
 	switch err = os.Link(f.Name(), path); {
 	case errors.Is(err, fs.ErrExist):
@@ -81,6 +84,7 @@ func (r *Record) Save(database string) (err error) {
 			return err
 		}
 	}
+	failpoint.Hit(failpoint.QuarantineNamed)
 	return syncDir(filepath.Dir(path))
 }
 

@@ -67,6 +67,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 		f.vfs.gate.filed()
 		return 0, sqlite3.INTERRUPT // count(*) of a large table is one instruction, which reads and never polls
 	}
+	f.reached(OpRead, false, off, len(p))
 	n, err := f.base.ReadAt(p, off)
 	f.vfs.gate.filed()
 	f.vfs.io.reads.Add(1)
@@ -104,6 +105,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if f.kind == FileWAL {
 		f.vfs.commit.wrote(off)
 	}
+	f.reached(OpWrite, true, off, n)
 	return n, nil
 }
 
@@ -128,6 +130,7 @@ func (f *file) Truncate(size int64) error {
 	if f.kind == FileWAL && f.vfs.track != nil {
 		f.vfs.track.walSet(size)
 	}
+	f.reached(OpTruncate, true, size, 0)
 	return nil
 }
 
@@ -137,6 +140,7 @@ func (f *file) Sync(flags vfs.SyncFlag) error {
 		f.doubt()
 		return f.vfs.fail(err, sqlite3.IOERR_FSYNC)
 	}
+	f.reached(OpSync, false, 0, 0)
 	err := f.base.Sync(flags)
 	f.vfs.after(op, err)
 	f.syncDir = false
@@ -151,6 +155,7 @@ func (f *file) Sync(flags vfs.SyncFlag) error {
 		f.doubt()
 		return f.vfs.fail(err, sqlite3.IOERR_FSYNC)
 	}
+	f.reached(OpSync, true, 0, 0)
 	return nil
 }
 

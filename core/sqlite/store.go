@@ -15,6 +15,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3/vfs"
 	"github.com/ncruces/go-sqlite3/vfs/mvcc"
+
+	"github.com/tidegate/engine/internal/failpoint"
 )
 
 // ApplicationID marks a database as the engine's own: "TGD" and a 1, in the header of the file (PRAGMA application_id).
@@ -149,6 +151,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	failpoint.Hit(failpoint.OpenPrepared)
 	return s, nil
 }
 

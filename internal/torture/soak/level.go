@@ -7,13 +7,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tidegate/engine/internal/torture"
 )
 
 // sample is what the process uses at one moment.
 type sample struct {
-	rss, heap   int64 // bytes
+	at          time.Duration // since the beginning
+	rss, heap   int64         // bytes
 	goroutines  int
 	descriptors int
 }
@@ -69,6 +71,19 @@ func level(samples []sample, result *torture.Result) error {
 		}
 	}
 	return err
+}
+
+// marks reports what the process used after so many minutes.
+func marks(samples []sample, result *torture.Result) {
+	for _, minute := range []int{1, 5, 10, 20, 30, 60} {
+		i := slices.IndexFunc(samples, func(s sample) bool { return s.at >= time.Duration(minute)*time.Minute-time.Second })
+		if i < 0 {
+			return
+		}
+		for _, k := range slacks() {
+			result.Add(fmt.Sprintf("%s_minute_%d", k.name, minute), float64(k.of(samples[i])), k.unit)
+		}
+	}
 }
 
 func median(samples []sample, of func(sample) int64) int64 {

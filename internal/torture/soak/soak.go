@@ -61,6 +61,7 @@ func Run(ctx context.Context, e *torture.Env) (result torture.Result, err error)
 	err = b.run(ctx, d)
 	err = errors.Join(err, b.check(ctx, &result), b.db.Close())
 	b.report(&result)
+	marks(b.samples, &result)
 	if e.Scale == torture.Long {
 		err = errors.Join(err, level(b.samples, &result)) // five seconds are not enough to be level
 	}
@@ -82,7 +83,7 @@ func (b *bath) fill(ctx context.Context) (err error) {
 		return errors.Join(err, b.db.Close())
 	}
 	for i := range sessions {
-		b.sessions = append(b.sessions, &session{id: i, db: b.db, rng: b.env.Rand(uint64(i)), lines: map[int64]state{}, kinds: map[string]int{}})
+		b.sessions = append(b.sessions, &session{id: i, db: b.db, rng: b.env.Rand(uint64(i)), kinds: map[string]int{}})
 	}
 	return nil
 }
@@ -103,10 +104,11 @@ func (b *bath) run(ctx context.Context, d time.Duration) error {
 	every := max(d/120, 100*time.Millisecond)
 	for began := time.Now(); ctx.Err() == nil; {
 		pause(ctx, every)
-		b.samples = append(b.samples, measure())
-		if len(b.samples)%10 == 0 {
-			s := b.samples[len(b.samples)-1]
-			b.env.Log("after %v: %d MB, %d goroutines, %d descriptors", time.Since(began).Round(time.Second), s.rss>>20, s.goroutines, s.descriptors)
+		s := measure()
+		s.at = time.Since(began)
+		b.samples = append(b.samples, s)
+		if len(b.samples)%4 == 0 {
+			b.env.Log("after %v: %d MB, heap %d MB, %d goroutines, %d descriptors", s.at.Round(time.Second), s.rss>>20, s.heap>>20, s.goroutines, s.descriptors)
 		}
 	}
 	wg.Wait()
@@ -150,9 +152,9 @@ func (b *bath) check(ctx context.Context, result *torture.Result) error {
 	for i, s := range b.sessions {
 		for n, told := range s.lines {
 			switch {
-			case told == kept && !found[i][n]:
+			case told == kept && !found[i][int64(n)]:
 				lost++
-			case told == refused && found[i][n]:
+			case told == refused && found[i][int64(n)]:
 				ghosts++
 			case told == unsure:
 				doubtful++
@@ -191,6 +193,11 @@ func (b *bath) report(result *torture.Result) {
 		result.Count("failed_"+name, int(b.weather.fired[i].Load()))
 	}
 	result.Count("disk_full", int(b.weather.fulls.Load()))
+	ledger := 0
+	for _, s := range b.sessions {
+		ledger += cap(s.lines)
+	}
+	result.Add("scenario_ledger", float64(ledger)/1024, "KB")
 	st := b.db.Stats()
 	result.Count("connections_lost", st.Leaked)
 }
