@@ -41,10 +41,10 @@ func (m *Manifest) check() []string {
 	if _, err := matchRange(m.Engine, [3]int{}); err != nil {
 		l.add(true, "engine: %v", err)
 	}
-	l.oneOf("kind", m.Kind, "wasm", "process")
+	l.oneOf("kind", m.Kind, "wasm", "process", KindBuiltin)
 	l.add(m.Module == "" || filepath.Base(m.Module) != m.Module || m.Module == "." || m.Module == "..", "module: %q is no plain file name: the module lies beside plugin.yaml", m.Module)
 	sum, err := hex.DecodeString(m.SHA256)
-	l.add(err != nil || len(sum) != 32, "sha256: not the 64 hexadecimal digits of the module's SHA-256")
+	l.add((err != nil || len(sum) != 32) && (m.Kind != KindBuiltin || m.SHA256 != ""), "sha256: not the 64 hexadecimal digits of the module's SHA-256")
 	if s := m.Signature; s != nil {
 		l.add(s.KeyID == "" || s.Sig == "", "signature: key_id and sig go together")
 	}

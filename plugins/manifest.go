@@ -19,9 +19,9 @@ type Manifest struct {
 	Version      string         `yaml:"version"`
 	ABI          int            `yaml:"abi"`
 	Engine       string         `yaml:"engine"` // range of versions, such as ">=0.1 <2"; "" takes any
-	Kind         string         `yaml:"kind"`   // wasm (the default) or process
+	Kind         string         `yaml:"kind"`   // wasm (the default), process or builtin
 	Module       string         `yaml:"module"` // file name, in the folder of the manifest
-	SHA256       string         `yaml:"sha256"`
+	SHA256       string         `yaml:"sha256"` // of the module; not for builtin
 	Signature    *Signature     `yaml:"signature"`
 	Hooks        []HookSpec     `yaml:"hooks"`
 	Capabilities Capabilities   `yaml:"capabilities"`
@@ -31,6 +31,9 @@ type Manifest struct {
 	ConfigSchema map[string]any `yaml:"config_schema"`
 	Tests        []TestCase     `yaml:"tests"`
 }
+
+// KindBuiltin is the kind of a plug-in that is part of the program; its module is the name that the program gave it.
+const KindBuiltin = "builtin"
 
 // Policy says what happens around calls.
 type Policy struct {

@@ -26,10 +26,10 @@ func zones() []zone {
 	)
 	library := []string{root, core}
 	return []zone{
-		{who: "sdk", deep: library},
+		{who: "sdk", may: []string{"sdk/abi"}, tests: []string{"sdk/sdktest"}, deep: library},
 		{who: "sdk/abi", deep: library},
 		{who: "sdk/...", may: []string{sdk}, deep: library},
-		{who: "policies/...", may: []string{"sdk"}, deep: library},
+		{who: "policies/...", may: []string{"sdk"}, tests: []string{"sdk/...", "plugins/...", internal}, own: true, deep: library},
 		{who: "core/sqlite/...", may: []string{sdk, internal}, own: true, deep: []string{root}},
 		{who: "core/retry", may: []string{"core/sqlite", internal}, deep: []string{root, "core/lane"}}, // pure policy, which the lanes ask
 		{who: "core/lane/...", may: []string{"core/sqlite", "core/retry", sdk, internal}, own: true, deep: []string{root}},

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"math"
-	"strings"
-	"unicode"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -86,20 +84,8 @@ func (in *instance) failed(err error) {
 	panic(f)
 }
 
-// clean makes text of a guest fit for logs and messages: valid UTF-8, no control characters, not too long.
-func clean(b []byte, most int) string {
-	if len(b) > 2*most {
-		b = b[:2*most]
-	}
-	s := strings.ToValidUTF8(string(b), "\uFFFD")
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, s)
-	return abi.Cut(s, most)
-}
+// clean is plugins.Clean.
+func clean(b []byte, most int) string { return plugins.Clean(b, most) }
 
 func capLog(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int64 {
 	b := in.read(mem, stack[1], stack[2])

@@ -1,0 +1,89 @@
+package orderlimits_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/tidegate/engine/plugins/plugintest"
+	"github.com/tidegate/engine/policies/orderlimits"
+	"github.com/tidegate/engine/sdk/sdktest"
+)
+
+type row = sdktest.Row
+
+func TestRule(t *testing.T) {
+	t.Parallel()
+	plugintest.Run(t, plugintest.Policy{Dir: ".", New: orderlimits.New, Cases: []plugintest.Case{
+		{Name: "scopes", Config: `{"limits":[{"max_qty":100},{"instrument":2,"max_qty":50,"min_qty":10},{"account":7,"max_qty":70},{"account":7,"instrument":2,"max_qty":60}]}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{1, 1, 100, 5, nil}, row{7, 1, 70, 5, nil}, row{7, 2, 60, 5, nil}, row{1, 2, 50, 5, nil}).Accepts().Within(30_000)
+				h.Insert(row{1, 1, 101, 5, nil}, row{7, 1, 71, 5, nil}, row{7, 2, 61, 5, nil}, row{1, 2, 51, 5, nil}).
+					Rejects(0, 1, "over the limit of 100").Rejects(1, 1, "of 70").Rejects(2, 1, "of 60").Rejects(3, 1, "of 50")
+				h.Insert(row{7, 2, 9, 5, nil}).Rejects(0, 1, "under the minimum of 10") // the instrument's minimum stands where the pair sets none
+				h.Update(row{1, 1, 101, 5, nil, 1, 1, 100, 5, nil}).Rejects(0, 1, "qty 101")
+				h.Update(row{1, 1, 99, 5, nil, 1, 1, 101, 5, nil}).Accepts() // the old row is not judged
+			}},
+		{Name: "notional", Config: `{"limits":[{"max_notional":1000}]}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{1, 1, 10, 100, nil}, row{1, 1, 10, nil, 100}, row{1, 1, 10, -100, nil}).Accepts()
+				h.Insert(row{1, 1, 10, 101, nil}, row{1, 1, 10, nil, 101}, row{1, 1, 10, -101, nil}).Rejects(0, 2, "10 at 101").Rejects(1, 2, "").Rejects(2, 2, "")
+				big := int64(1) << 32
+				h.Insert(row{1, 1, big, big, nil}, row{1, 1, int64(math.MaxInt64), int64(math.MaxInt64), nil}, row{1, 1, 3, int64(math.MinInt64), nil}).
+					Rejects(0, 2, "").Rejects(1, 2, "").Rejects(2, 2, "") // 2^64 is 0 in 64 bits
+				h.Insert(row{1, 1, 10, nil, nil}).Rejects(0, 5, "nothing to measure")
+			}},
+		{Name: "price and band", Config: `{"limits":[{"min_price":50,"max_price":200},{"instrument":3,"band_bps":100}]}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{1, 1, 1, 50, nil}, row{1, 1, 1, 200, nil}, row{1, 1, 1, nil, nil}, row{1, 3, 1, 101, 100}, row{1, 3, 1, 99, 100}).Accepts()
+				h.Insert(row{1, 1, 1, 49, nil}, row{1, 1, 1, 201, nil}, row{1, 3, 1, 102, 100}, row{1, 3, 1, 98, 100}, row{1, 3, 1, 98, nil}).
+					Rejects(0, 3, "within 50 and 200").Rejects(1, 3, "").Rejects(2, 4, "100 bps from 100").Rejects(3, 4, "").Rejects(4, 5, "")
+			}},
+		{Name: "negative and extreme references", Config: `{"limits":[{"band_bps":100}]}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{1, 1, 1, -3763, -3750}).Accepts() // oil, 20 April 2020
+				h.Insert(row{1, 1, 1, 3763, -3750}, row{1, 1, 1, int64(math.MinInt64), int64(math.MaxInt64)}, row{1, 1, 1, 1, 0}).
+					Rejects(0, 4, "").Rejects(1, 4, "").Rejects(2, 4, "")
+				h.Insert(row{1, 1, 1, int64(math.MinInt64), int64(math.MinInt64)}, row{1, 1, 1, 0, 0}).Accepts()
+			}},
+		{Name: "marks", Config: `{"limits":[{"band_bps":100}],"reference":"mark"}`,
+			Lookups: []sdktest.Lookup{{Name: "marks", Columns: 2, Answer: func(args []any) ([]row, error) {
+				if args[0] != "[1,2]" {
+					return nil, nil
+				}
+				return []row{{1, 1000}}, nil
+			}}},
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{9, 1, 1, 1010, 5}, row{9, 2, 1, 1010, 1010}, row{9, 1, 1, 1011, 1011}).Only(1, 2).
+					Rejects(1, 5, "nothing to measure").Rejects(2, 4, "from 1000") // what the order says of the market does not count
+				if h.Lookups() != 1 {
+					t.Errorf("%d queries for a batch", h.Lookups())
+				}
+				h.Insert(row{9, 3, 1, 1010, 5}).Rejects(0, 5, "") // the mark of an earlier batch is forgotten
+			}},
+		{Name: "without a reference", Config: `{"limits":[{"band_bps":100,"max_notional":1000}],"require_reference":false}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{1, 1, 10, 100, nil}, row{1, 1, 10, nil, nil}).Accepts()
+				h.Insert(row{1, 1, 10, 101, nil}).Rejects(0, 2, "")
+			}},
+		{Name: "values of other types", Config: `{"limits":[{"max_qty":100}]}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{1, 1, 1.5, 5, nil}, row{1, 1, "1", 5, nil}, row{1, 1, nil, 5, nil}, row{1, 1, 1, "5", nil}).
+					Rejects(0, 6, "quantity").Rejects(1, 6, "quantity").Rejects(2, 6, "quantity").Rejects(3, 6, "price")
+			}},
+		{Name: "no limits", Config: `{"limits":[]}`, Refuses: "name at least one"},
+		{Name: "twice", Config: `{"limits":[{"account":1},{"account":1}]}`, Refuses: "config.limits[1]: there is a limit for this account"},
+		{Name: "no order could pass", Config: `{"limits":[{"min_qty":2,"max_qty":1}]}`, Refuses: "no order could pass"},
+		{Name: "unknown key", Config: `{"limits":[{"max_quantity":1}]}`, Refuses: "max_quantity: unknown"},
+	}})
+}
+
+func TestMissingColumns(t *testing.T) {
+	t.Parallel()
+	_, err := sdktest.Configure(t, orderlimits.New(), sdktest.Setup{Config: `{"limits":[{"account":1}]}`, Hooks: hooks("orders", "qty")})
+	for _, part := range []string{`"limit_px" is missing`, "name an account"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%v, want %q", err, part)
+		}
+	}
+}
