@@ -13,20 +13,22 @@ import (
 //
 // What is over abi.MaxMessage bytes is left out. The zero value is empty. It belongs to one goroutine; keep one in the plug-in, not one for each row.
 type Message struct {
-	b [abi.MaxMessage]byte
-	n int
+	b    [abi.MaxMessage]byte
+	n    int
+	full bool // something was left out, so nothing may follow
 }
 
 // Start begins anew.
 func (m *Message) Start(s string) *Message {
-	m.n = 0
+	m.n, m.full = 0, false
 	return m.Text(s)
 }
 
 // Text appends a text.
 func (m *Message) Text(s string) *Message {
-	if m.n < len(m.b) {
-		m.n += copy(m.b[m.n:], abi.Cut(s, len(m.b)-m.n))
+	if !m.full {
+		n := copy(m.b[m.n:], abi.Cut(s, len(m.b)-m.n))
+		m.n, m.full = m.n+n, n < len(s)
 	}
 	return m
 }
