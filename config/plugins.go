@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+
+	"github.com/tidegate/engine/plugins"
 )
 
 // Plugins configures plug-ins.
@@ -70,4 +72,17 @@ func pluginSettings() []setting {
 		{key: "plugins.guard", field: p(func(c *Plugins) any { return &c.Guard }),
 			doc: "Tables that other programs must not write to, past the rules: triggers make their writes fail. Taking a table off this list does not take its triggers away; engine plugin guard --lift does."},
 	}
+}
+
+// Verify checks the signature of a manifest as a start would.
+//
+// # Errors
+//
+// Those of plugins.Manifest.Verify; keys that cannot be read.
+func (p *Plugins) Verify(m *plugins.Manifest) error {
+	keys, err := p.keys()
+	if err != nil || !p.RequireSignature && (m.Signature == nil || len(keys) == 0) {
+		return err
+	}
+	return m.Verify(keys)
 }
