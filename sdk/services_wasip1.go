@@ -61,7 +61,7 @@ func (b *Batch) Count(metric string, delta float64) {
 }
 
 // firstAnswer is the room that answers get at first; one that needs more is asked for again.
-const firstAnswer = 4 << 10
+const firstAnswer = 64 << 10
 
 func (in *Instance) lookup(query int, args []byte) ([]byte, error) {
 	p, n := data(args)

@@ -107,6 +107,11 @@ type said struct {
 	Records          []abi.Record
 }
 
+// String is the beginning of it: of thousands of records the first ones say enough.
+func (s said) String() string {
+	return fmt.Sprintf("%s of %.12s: %d records, %q, first %.800s", s.Hook, s.Batch, len(s.Records), s.Err, fmt.Sprintf("%+v", s.Records))
+}
+
 // open loads both forms with a configuration; errs holds what a form said where it refused.
 func (s *suite) open(t *testing.T, c Case) (forms []*form, setup *sdktest.Setup, errs []error) {
 	t.Helper()
@@ -260,7 +265,7 @@ func compare(t *testing.T, a, b *form) {
 	}
 	for i := range min(len(a.log), len(b.log)) {
 		if !reflect.DeepEqual(a.log[i], b.log[i]) {
-			t.Errorf("question %d\n%s: %+v\n%s: %+v", i, a.name, a.log[i], b.name, b.log[i])
+			t.Errorf("question %d\n%s: %s\n%s: %s", i, a.name, a.log[i], b.name, b.log[i])
 		}
 	}
 	one, two := sdktest.With(t, nil, a.w, a), sdktest.With(t, nil, b.w, b)
