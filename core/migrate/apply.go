@@ -1,11 +1,9 @@
 package migrate
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/failpoint"
 )
 
@@ -17,6 +15,10 @@ func (b *batch) apply(pending []*Migration, planned *lineage, rep *Report) error
 		return err
 	}
 	before, err := findFaults(conn, now.tables)
+	if err != nil {
+		return err
+	}
+	guards, err := liftGuards(conn)
 	if err != nil {
 		return err
 	}
@@ -58,6 +60,9 @@ func (b *batch) apply(pending []*Migration, planned *lineage, rep *Report) error
 	if rep.Checks, err = h.compareRows(b.ctx, conn, keep, t, now.tables); err != nil {
 		return fail(err)
 	}
+	if err := putGuards(conn, guards, t, now.tables); err != nil {
+		return err
+	}
 	objects, err := readObjects(conn)
 	if err != nil {
 		return err
@@ -84,12 +89,12 @@ func (b *batch) one(mig *Migration, t *tracker, before *account, rep *Report) (a
 	err = m.execute(ctx, conn, mig, mig.Up, t, func(string) error {
 		n++
 		m.progress(Progress{Phase: "apply", Component: mig.Component, Version: mig.Version, Name: mig.Name, Statement: n, Migrations: len(b.status.Pending)})
-		return m.interrupted(conn, mig, n)
+		return m.interrupted(mig, n)
 	})
 	if err != nil {
 		return nil, fail(err)
 	}
-	applied := Applied{Component: mig.Component, Version: mig.Version, Name: mig.Name, Statements: n, Events: map[string]RowEvents{}}
+	applied := Applied{Component: mig.Component, Version: mig.Version, Name: mig.Name, Statements: n, Events: map[string]RowEvents{}, Conversions: t.results}
 	for name, e := range t.events {
 		applied.Events[name] = *e
 	}
@@ -184,13 +189,8 @@ func (b *batch) adoptSchema() error {
 }
 
 // interrupted is where a test fails or ends the run at a statement.
-func (m *Migrator) interrupted(conn *sqlite.Conn, mig *Migration, statement int) error {
+func (m *Migrator) interrupted(mig *Migration, statement int) error {
 	failpoint.Hit(failpoint.MigrationStatement)
-	if m.stop != nil {
-		if err := m.stop(conn, statement); err != nil {
-			return err
-		}
-	}
 	if m.cfg.At == nil {
 		return nil
 	}
@@ -198,42 +198,18 @@ func (m *Migrator) interrupted(conn *sqlite.Conn, mig *Migration, statement int)
 }
 
 // preflight refuses what could not be finished.
-func (b *batch) preflight() error {
+func (b *batch) preflight(planned *lineage, rehearse bool) error {
 	b.m.progress(Progress{Phase: "preflight"})
-	if _, err := b.m.analyse(b.ctx, b.conn, b.status.Pending); err != nil {
+	if _, err := b.m.analyse(b.ctx, b.conn, b.status.Pending, planned); err != nil {
 		return err
 	}
-	need, err := databaseBytes(b.conn)
+	tables, err := readTables(b.conn)
 	if err != nil {
 		return err
 	}
-	// One copy for the snapshot, and the log may come to hold every page that is rewritten; tables that are rebuilt are there twice.
-	return b.m.checkDisk(2 * need)
-}
-
-func databaseBytes(conn *sqlite.Conn) (int64, error) {
-	pages, err := conn.QueryInt("PRAGMA page_count")
+	need, err := b.m.needOf(b.conn, tables, planned.rewritten, rehearse)
 	if err != nil {
-		return 0, fmt.Errorf("migrate: size of the database: %w", err)
+		return err
 	}
-	size, err := conn.QueryInt("PRAGMA page_size")
-	if err != nil {
-		return 0, fmt.Errorf("migrate: size of the database: %w", err)
-	}
-	return pages * size, nil
-}
-
-// ErrDisk matches the error of a run that was not begun because the disk would not hold it.
-var ErrDisk = errors.New("migrate: not enough free space on the volume")
-
-func (m *Migrator) checkDisk(need int64) error {
-	loc := m.store.Location()
-	if loc.Memory {
-		return nil
-	}
-	free, known := sqlite.FreeBytes(loc.Path)
-	if known && free < need {
-		return fmt.Errorf("%w: the snapshot and the log need %d MiB, %d MiB are free; make room and start again", ErrDisk, need>>20, free>>20)
-	}
-	return nil
+	return b.m.checkDisk(need)
 }

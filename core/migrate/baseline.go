@@ -23,7 +23,7 @@ type BaselineOptions struct {
 func (m *Migrator) Baseline(ctx context.Context, opt BaselineOptions) (rep Report, err error) {
 	start := time.Now()
 	ctx, end := m.startRun(ctx, "baseline")
-	defer func() { m.ended("baseline", err); end(err); rep.Duration = time.Since(start) }()
+	defer func() { rep.Duration = time.Since(start); m.ended("baseline", &rep, err); end(err) }()
 	run, err := m.locked(ctx, "baseline", func(b *batch) error {
 		if len(b.view.entries) > 0 {
 			return errors.New("migrate: the database has a history already: nothing to adopt")

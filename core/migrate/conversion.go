@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -55,12 +56,12 @@ func (m *Migrator) convertAll(ctx context.Context, conn *sqlite.Conn, mig *Migra
 			return err
 		}
 		conn.SetGuard(sqlite.Guard{Trusted: true})
-		_, err := convert.Apply(ctx, conn, d, m.conversionOptions(mig))
+		result, err := convert.Apply(ctx, conn, d, m.conversionOptions(mig))
 		conn.SetGuard(sqlite.Guard{})
 		if err != nil {
 			return err
 		}
-		t.convert(d)
+		t.convert(d, result)
 	}
 	return nil
 }
@@ -83,25 +84,52 @@ func (m *Migrator) revertAll(ctx context.Context, conn *sqlite.Conn, e Entry) er
 	return nil
 }
 
-// analyse says what the conversions of the first pending migration would lose. Later ones meet a schema that is not there yet; they
-// find out while they run, which costs time but no data.
-func (m *Migrator) analyse(ctx context.Context, conn *sqlite.Conn, pending []*Migration) (list []convert.Analysis, err error) {
-	if len(pending) == 0 {
-		return nil, nil
+// Converted is what became of one -- convert: line.
+type Converted struct {
+	Directive string // as the file says it
+	convert.Result
+}
+
+// analyse reads every row that a pending conversion will meet as it is now, and says what would be lost, of all of them at once. A conversion of a
+// table that an earlier pending migration changes meets rows that are not there yet: what it loses is found by the rehearsal, which runs it on a
+// copy, or by the run, which is rolled back.
+func (m *Migrator) analyse(ctx context.Context, conn *sqlite.Conn, pending []*Migration, planned *lineage) (list []convert.Analysis, err error) {
+	tables, err := readTables(conn)
+	if err != nil {
+		return nil, err
 	}
-	first := pending[0]
 	conn.SetGuard(sqlite.Guard{Trusted: true})
 	defer conn.SetGuard(sqlite.Guard{})
-	for _, d := range first.Convert {
-		a, err := convert.Analyse(ctx, conn, d, m.conversionOptions(first))
-		if err != nil {
-			return nil, &Error{Version: first.Version, Name: first.Name, Cause: err}
+	changed := map[string]bool{}
+	var refused []error
+	for i, mig := range pending {
+		var lost []error
+		columns := map[string]bool{}
+		for _, d := range mig.Convert {
+			name := strings.ToLower(d.Table)
+			column := name + "." + strings.ToLower(d.Column)
+			if _, there := tables[name]; !there || changed[name] || columns[column] {
+				continue
+			}
+			columns[column] = true
+			a, err := convert.Analyse(ctx, conn, d, m.conversionOptions(mig))
+			if err != nil {
+				return nil, &Error{Version: mig.Version, Name: mig.Name, Cause: err}
+			}
+			list = append(list, a)
+			if a.Lossy > 0 && !d.Quarantine {
+				lost = append(lost, &convert.LossError{Table: d.Table, Column: d.Column, Lossy: a.Lossy, Rows: a.Rows, First: a.First})
+			}
 		}
-		list = append(list, a)
-		if a.Lossy > 0 && !d.Quarantine {
-			err := &convert.LossError{Table: d.Table, Column: d.Column, Lossy: a.Lossy, Rows: a.Rows, First: a.First}
-			return list, &Error{Version: first.Version, Name: first.Name, Cause: fmt.Errorf("before anything was changed: %w", err)}
+		if lost != nil {
+			refused = append(refused, &Error{Version: mig.Version, Name: mig.Name, Cause: fmt.Errorf("before anything was changed: %w", errors.Join(lost...))})
+		}
+		for _, name := range append(planned.steps[i].Alters, planned.steps[i].Touches...) {
+			changed[name] = true
 		}
 	}
-	return list, nil
+	if len(refused) == 1 {
+		return list, refused[0]
+	}
+	return list, errors.Join(refused...)
 }

@@ -53,13 +53,15 @@ func (e *DataLossError) Error() string {
 // and where a plug-in needs what would go; [*ProbeError].
 func (m *Migrator) Down(ctx context.Context, opt DownOptions) (rep Report, err error) {
 	start := time.Now()
-	defer func() { rep.Duration = time.Since(start) }()
 	if opt.Component == "" {
 		opt.Component = Component
 	}
 	ctx, end := m.startRun(ctx, "down")
-	defer func() { m.ended("down", err); end(err) }()
+	defer func() { rep.Duration = time.Since(start); m.ended("down", &rep, err); end(err) }()
 	st, err := m.Status(ctx)
+	if err == nil {
+		err = m.mayChange("down")
+	}
 	if err != nil {
 		return rep, err
 	}
@@ -120,7 +122,11 @@ func (b *batch) down(opt DownOptions, rep *Report) error {
 	if err != nil {
 		return err
 	}
-	if err := b.preflight(); err != nil {
+	guards, err := liftGuards(conn)
+	if err != nil {
+		return err
+	}
+	if err := b.roomForDown(back, before.tables); err != nil {
 		return err
 	}
 	if err := b.snapshot(); err != nil {
@@ -152,6 +158,9 @@ func (b *batch) down(opt DownOptions, rep *Report) error {
 	if err := now.added(wrong); err != nil {
 		return fail(err)
 	}
+	if err := putGuards(conn, guards, t, after.tables); err != nil {
+		return err
+	}
 	if err := b.schemaOfThen(opt, stay, back); err != nil {
 		return fail(err)
 	}
@@ -162,6 +171,34 @@ func (b *batch) down(opt DownOptions, rep *Report) error {
 		}
 	}
 	return b.record()
+}
+
+// roomForDown refuses what the disk would not hold.
+func (b *batch) roomForDown(back []Entry, tables map[string]table) error {
+	names := make(map[string]string, len(tables))
+	for name := range tables {
+		names[name] = name
+	}
+	rewritten := map[string]bool{}
+	for _, e := range back {
+		for _, stmt := range splitQueries(e.Down) {
+			for _, name := range rewrites(stmt, names) {
+				rewritten[name] = true
+			}
+		}
+		conversions, err := storedConversions(e.Up)
+		if err != nil {
+			return err
+		}
+		for _, d := range conversions {
+			rewritten[strings.ToLower(d.Table)] = true
+		}
+	}
+	need, err := b.m.needOf(b.conn, tables, rewritten, false)
+	if err != nil {
+		return err
+	}
+	return b.m.checkDisk(need)
 }
 
 // neededBy refuses to take away what a plug-in builds on.
@@ -200,7 +237,7 @@ func (b *batch) takeBack(e Entry, t *tracker, held *columnsHeld, rep *Report) (e
 		if err := held.statement(stmt); err != nil {
 			return err
 		}
-		return m.interrupted(b.conn, mig, n)
+		return m.interrupted(mig, n)
 	}
 	if e.Up == "" {
 		err = b.takeBackCode(ctx, e, t, each)

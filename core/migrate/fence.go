@@ -59,6 +59,12 @@ func (f *Fence) Check(conn *sqlite.Conn) error {
 	if now == epoch {
 		return nil
 	}
+	if why, err := unproven(conn); err != nil || why != "" {
+		if err == nil {
+			err = &FencedError{epoch, now, why}
+		}
+		return err
+	}
 	entries, _, err := readHistory(conn, false)
 	if err != nil {
 		return err
@@ -86,6 +92,19 @@ func (f *Fence) Check(conn *sqlite.Conn) error {
 	}
 	f.epoch.Store(now)
 	return nil
+}
+
+// unproven tells of a change that may yet be taken back, with everything written meanwhile: nobody writes until its probes have passed.
+func unproven(conn *sqlite.Conn) (why string, err error) {
+	ok, err := hasTable(conn, runsTable)
+	if err != nil || !ok {
+		return "", err
+	}
+	err = ownRows(conn, "SELECT run, state FROM _tg_migration_run WHERE state IN ('committed', 'restoring')", nil, func(v []sqlite.Value) error {
+		why = fmt.Sprintf("run %s is %s and has not come to its end", text(v[0]), text(v[1]))
+		return nil
+	})
+	return why, err
 }
 
 func (f *Fence) knew(e Entry) bool {

@@ -18,9 +18,10 @@ type lineage struct {
 	tables        map[string]table // after
 	renames       map[string]map[string]string
 	converted     map[string][]string
-	place         map[string]string // first name → name afterwards
-	free          map[string]bool   // tables whose rows some pending migration may change
-	steps         []PlannedMigration
+	place         map[string]string  // first name → name afterwards
+	free          map[string]bool    // tables whose rows some pending migration may change
+	rewritten     map[string]bool    // first names of tables whose rows are copied, changed or dropped
+	steps         []PlannedMigration // one for each that is pending, in its order
 }
 
 // errNoCode says that the history holds a Go migration that this program does not have.
@@ -108,7 +109,7 @@ func (m *Migrator) replay(ctx context.Context, v *view, pending []*Migration) (*
 		if l.tables, err = readTables(conn); err != nil {
 			return err
 		}
-		l.renames, l.converted = t.renames, t.converted
+		l.renames, l.converted, l.rewritten = t.renames, t.converted, t.rewritten
 		for first := range tables {
 			l.place[first] = t.place(first, l.tables)
 		}

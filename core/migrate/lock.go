@@ -109,6 +109,9 @@ var errNothing = errors.New("nothing to do")
 
 // locked runs fn in a write transaction of its own, with foreign keys off, and commits what it leaves; an error of fn rolls all of it back.
 func (m *Migrator) locked(ctx context.Context, kind string, fn func(*batch) error) (run Run, err error) {
+	if err := m.mayChange(kind); err != nil {
+		return run, err
+	}
 	err = m.with(ctx, func(conn *sqlite.Conn) (err error) {
 		// Outside of the transaction, where the pragma works: a rebuilt parent must not take its children along. What a migration breaks is
 		// found by the check before COMMIT.
@@ -126,7 +129,7 @@ func (m *Migrator) locked(ctx context.Context, kind string, fn func(*batch) erro
 				err = errors.Join(err, conn.Exec("ROLLBACK"))
 			}
 		}()
-		b := &batch{m: m, ctx: ctx, conn: conn, run: Run{ID: rand.Text()[:16], Kind: kind, State: RunCommitted, Started: m.clock.Now()}}
+		b := &batch{m: m, ctx: ctx, conn: conn, run: Run{ID: newRunID(), Kind: kind, State: RunCommitted, Started: m.clock.Now()}}
 		if b.view, err = look(conn); err != nil {
 			return err
 		}

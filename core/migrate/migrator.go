@@ -32,6 +32,10 @@ type Config struct {
 	Progress func(Progress)
 	// Observer makes spans of runs, migrations and statements; nil: nobody.
 	Observer Observer
+	// Ended is told how each change of the schema ended, well or not; nil: nobody. It must not block.
+	Ended func(Event)
+	// Refuse is asked ahead of every change, with what kind it is; its error is returned, and nothing is changed. nil: nothing is refused.
+	Refuse func(kind string) error
 	// Logger receives failures and restores; nil: slog's default.
 	Logger *slog.Logger
 	// At is called ahead of every statement of a migration; an error fails the migration there. It is for tests of migrations.
@@ -86,7 +90,8 @@ type Migrator struct {
 	cfg   Config
 	log   *slog.Logger
 	clock clock.Clock
-	stop  func(conn *sqlite.Conn, statement int) error // Test's way to fail or kill a run
+	tally tally
+	bare  bool // on a copy for a rehearsal, which is thrown away: it keeps no copies of its own
 }
 
 // New returns the migrator of a store. It touches nothing.

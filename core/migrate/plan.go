@@ -17,9 +17,9 @@ type Plan struct {
 	Status        Status
 	Migrations    []PlannedMigration
 	DatabaseBytes int64
-	DiskNeeded    int64              // for the snapshot and the log
+	DiskNeeded    int64              // while it runs: for the copies and the log
 	DiskFree      int64              // 0 where the system does not tell
-	Conversions   []convert.Analysis // of the first pending migration, by reading every row
+	Conversions   []convert.Analysis // by reading every row; of tables that no earlier pending migration changes, the others are for Rehearse
 	Unverified    string
 }
 
@@ -46,7 +46,7 @@ func (m *Migrator) Plan(ctx context.Context) (p Plan, err error) {
 		if p.DatabaseBytes, err = databaseBytes(conn); err != nil {
 			return err
 		}
-		p.DiskNeeded = 2 * p.DatabaseBytes
+		p.DiskNeeded = p.DatabaseBytes
 		if loc := m.store.Location(); !loc.Memory {
 			p.DiskFree, _ = sqlite.FreeBytes(loc.Path)
 		}
@@ -60,7 +60,16 @@ func (m *Migrator) Plan(ctx context.Context) (p Plan, err error) {
 			return err
 		}
 		p.Migrations, p.Unverified = l.steps, rep.Unverified
-		p.Conversions, err = m.analyse(ctx, conn, p.Status.Pending)
+		tables, err := readTables(conn)
+		if err != nil {
+			return err
+		}
+		need, err := m.needOf(conn, tables, l.rewritten, m.cfg.Rehearse && v.managed && destructive(l))
+		if err != nil {
+			return err
+		}
+		p.DiskNeeded = need.total()
+		p.Conversions, err = m.analyse(ctx, conn, p.Status.Pending, l)
 		var loss *convert.LossError
 		if errors.As(err, &loss) {
 			return nil // it is in what was analysed
@@ -104,6 +113,13 @@ func (m *Migrator) Rehearse(ctx context.Context) (r *Rehearsal, err error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, "copy.db")
+	p, err := m.Plan(ctx)
+	if err == nil {
+		err = m.checkDisk(diskNeed{database: p.DiskNeeded})
+	}
+	if err != nil {
+		return nil, err
+	}
 	if err := m.with(ctx, func(c *sqlite.Conn) error { return c.CopyTo(path) }); err != nil {
 		return nil, err
 	}
@@ -116,13 +132,6 @@ func (m *Migrator) Rehearse(ctx context.Context) (r *Rehearsal, err error) {
 
 // rehearseOn rehearses on a copy of a snapshot, which itself must stay what it is.
 func (m *Migrator) rehearseOn(ctx context.Context, snapshot string, st Status) (*Rehearsal, error) {
-	need, err := os.Stat(snapshot)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.checkDisk(2 * need.Size()); err != nil {
-		return nil, err
-	}
 	dir, err := os.MkdirTemp(filepath.Dir(m.store.Location().Path), ".tidegate-rehearsal-*")
 	if err != nil {
 		return nil, err
@@ -197,7 +206,12 @@ func (m *Migrator) on(ctx context.Context, path string) (clone *Migrator, done f
 	}
 	cfg := m.cfg
 	cfg.Probes, cfg.Progress, cfg.Observer, cfg.At, cfg.Rehearse = nil, nil, nil, nil, false
+	cfg.Ended, cfg.Refuse = nil, nil
 	cfg.Snapshots.Dir = ""
 	clone, err = New(store, cfg)
-	return clone, store.Close, err
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	clone.bare = true
+	return clone, store.Close, nil
 }

@@ -29,6 +29,9 @@ func (e *ProbeError) Unwrap() error { return e.Cause }
 // settle is the last step of a run: whatever state it ended in, the database is either proven good or put back. Several processes may
 // do it at once; the first to write the outcome decides.
 func (m *Migrator) settle(ctx context.Context, r Run) error {
+	if r.State == RunRestoring && r.Kind == "restore" {
+		return m.finishRestore(ctx, r)
+	}
 	if r.State == RunRestoring {
 		return m.restoreRun(ctx, r, &ProbeError{Run: r.ID, Probe: "a probe", Cause: errors.New(r.Note)})
 	}

@@ -25,7 +25,7 @@ type RepairOptions struct {
 func (m *Migrator) Repair(ctx context.Context, opt RepairOptions) (rep Report, err error) {
 	start := time.Now()
 	ctx, end := m.startRun(ctx, "repair")
-	defer func() { m.ended("repair", err); end(err); rep.Duration = time.Since(start) }()
+	defer func() { rep.Duration = time.Since(start); m.ended("repair", &rep, err); end(err) }()
 	if opt.Component == "" {
 		opt.Component = Component
 	}

@@ -2,8 +2,9 @@ package migrate
 
 import (
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -11,10 +12,14 @@ import (
 type RestoreOptions struct {
 	Run  string
 	Path string
+	// Discard keeps no copy of the content of now: for a database that is too damaged to be copied. Writes of other programs between the
+	// decision and its end are lost then.
+	Discard bool
 }
 
-// Restore replaces the content of the database by that of a snapshot, in one transaction. What was written since is lost; the
-// content of now is copied first, and the copy's path returned.
+// Restore replaces the content of the database by that of a snapshot, in one transaction. What was written since is lost from the database;
+// the content of now is copied first, and the copy's path is in the report. Between the copy and the end no program of ours writes: its writes
+// fail with [ErrSchemaFenced]. Where the process ends in between, the next start finishes it.
 //
 // # Errors
 //
@@ -22,22 +27,85 @@ type RestoreOptions struct {
 func (m *Migrator) Restore(ctx context.Context, opt RestoreOptions) (from Snapshot, rep Report, err error) {
 	start := time.Now()
 	ctx, end := m.startRun(ctx, "restore")
-	defer func() { m.ended("restore", err); end(err); rep.Duration = time.Since(start) }()
+	defer func() { rep.Duration = time.Since(start); m.ended("restore", &rep, err); end(err) }()
 	if from, err = m.find(ctx, opt); err != nil {
 		return from, rep, err
 	}
-	st, err := m.Status(ctx)
+	if err := checkSnapshot(from.Path, from.SHA256); err != nil {
+		return from, rep, err
+	}
+	var run Run
+	kept := ""
+	if opt.Discard {
+		run, err = m.discard(ctx, from)
+	} else {
+		run, err = m.locked(ctx, "restore", func(b *batch) (err error) { kept, err = b.restore(from); return err })
+	}
 	if err != nil {
 		return from, rep, err
 	}
-	run := Run{ID: rand.Text()[:16], Kind: "restore", From: st.Current, To: st.Current, EpochBefore: st.Epoch, EpochAfter: st.Epoch,
-		Snapshot: from.Path, SHA256: from.SHA256, Started: m.clock.Now()}
-	if err := m.putBack(ctx, run, "put back by an operator: "+from.Path); err != nil {
+	rep.Run, rep.From = run.ID, run.From
+	note := "put back by an operator: " + from.Path
+	if kept != "" {
+		note += "; what was there is in " + kept
+	}
+	if err := m.putBack(ctx, run, note); err != nil {
 		return from, rep, err
 	}
 	now, err := m.Status(ctx)
-	rep.Run, rep.From, rep.To, rep.Snapshot = run.ID, st.Current, now.Current, from.Path
+	rep.To, rep.Snapshot = now.Current, kept
+	m.prune()
 	return from, rep, err
+}
+
+// restore keeps the content of now and enters the run, with the epoch that stops whoever would write from here on.
+func (b *batch) restore(from Snapshot) (kept string, err error) {
+	size, err := os.Stat(from.Path)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	need, err := databaseBytes(b.conn)
+	if err != nil {
+		return "", err
+	}
+	if err := b.m.checkDisk(diskNeed{database: need, rewritten: size.Size() / 2}); err != nil {
+		return "", err
+	}
+	if err := b.snapshot(); err != nil {
+		return "", fmt.Errorf("%w; where the database is too damaged to be copied, restore with --discard", err)
+	}
+	if err := createTables(b.conn); err != nil {
+		return "", err
+	}
+	kept = b.run.Snapshot
+	b.run.State, b.run.Snapshot, b.run.SHA256 = RunRestoring, from.Path, from.SHA256
+	b.run.Note = "an operator is putting back " + from.Path
+	return kept, b.record()
+}
+
+// discard is restore without a copy of what is there.
+func (m *Migrator) discard(ctx context.Context, from Snapshot) (Run, error) {
+	if err := m.mayChange("restore"); err != nil {
+		return Run{}, err
+	}
+	run := Run{ID: newRunID(), Kind: "restore", State: RunRestoring, Snapshot: from.Path, SHA256: from.SHA256, Started: m.clock.Now()}
+	st, err := m.Status(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return run, context.Cause(ctx)
+		}
+		return run, nil // too damaged to say where it stands: it is about to be replaced
+	}
+	run.From, run.To, run.EpochBefore, run.EpochAfter = st.Current, st.Current, st.Epoch, st.Epoch
+	return run, nil
+}
+
+// finishRestore brings an operator's restore to its end that a crash has interrupted.
+func (m *Migrator) finishRestore(ctx context.Context, r Run) error {
+	if err := m.putBack(ctx, r, "put back by an operator: "+r.Snapshot+"; finished by a later start"); err != nil {
+		return err
+	}
+	return errors.New("migrate: the restore that run " + r.ID + " had begun is finished now: start again")
 }
 
 func (m *Migrator) find(ctx context.Context, opt RestoreOptions) (Snapshot, error) {

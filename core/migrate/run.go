@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"github.com/tidegate/engine/core/migrate/convert"
 	"github.com/tidegate/engine/core/sqlite"
 )
+
+const runsTable = "_tg_migration_run"
 
 // A run is kept apart from what it applied: it also tells of downs, repairs and restores, and carries the state that a crash between
 // COMMIT and the probes leaves behind.
@@ -58,8 +61,11 @@ type Run struct {
 	Schema        string // SQL of the whole schema as it was adopted; "" for a run that adopted nothing
 }
 
+// newRunID names a run.
+func newRunID() string { return rand.Text()[:16] }
+
 func readRuns(conn *sqlite.Conn) ([]Run, error) {
-	ok, err := hasTable(conn, "_tg_migration_run")
+	ok, err := hasTable(conn, runsTable)
 	if err != nil || !ok {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (m *Migrator) snapshotDir() string {
 // sees nothing of what this one has not committed.
 func (b *batch) snapshot() error {
 	m := b.m
-	if m.store.Location().Memory || !b.view.managed && len(b.view.objects) == 0 {
+	if m.bare || m.store.Location().Memory || !b.view.managed && len(b.view.objects) == 0 {
 		return nil // an empty database is restored by emptying it
 	}
 	m.progress(Progress{Phase: "snapshot"})
@@ -154,6 +154,18 @@ func (m *Migrator) prune() {
 // ErrSnapshot matches the error of a snapshot that is missing or is not what it was when it was taken.
 var ErrSnapshot = errors.New("migrate: unusable snapshot")
 
+// checkSnapshot compares a copy with what was noted when it was taken; without a note, it only has to be there.
+func checkSnapshot(path, want string) error {
+	sum, err := fileSum(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+	case want != "" && sum != want:
+		return fmt.Errorf("%w: %s was changed since it was taken", ErrSnapshot, path)
+	}
+	return nil
+}
+
 // putBack replaces the database's content by that of a snapshot, and raises the epoch so that no process works on with what it knew.
 func (m *Migrator) putBack(ctx context.Context, r Run, note string) error {
 	m.progress(Progress{Phase: "restore"})
@@ -165,14 +177,8 @@ func (m *Migrator) putBack(ctx context.Context, r Run, note string) error {
 		}
 		defer remove()
 		path = empty
-	} else {
-		sum, err := fileSum(path)
-		switch {
-		case err != nil:
-			return fmt.Errorf("%w: %w", ErrSnapshot, err)
-		case r.SHA256 != "" && sum != r.SHA256:
-			return fmt.Errorf("%w: %s was changed since it was taken", ErrSnapshot, path)
-		}
+	} else if err := checkSnapshot(path, r.SHA256); err != nil {
+		return err
 	}
 	epoch := r.EpochAfter
 	err := m.with(ctx, func(conn *sqlite.Conn) error {

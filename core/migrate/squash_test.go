@@ -4,7 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/tidegate/engine/core/migrate"
 )
@@ -58,30 +57,5 @@ func TestSquashOfTheShippedFiles(t *testing.T) {
 	}
 	if v, err := b.migrator(shipped).Verify(t.Context()); err != nil || !v.OK() {
 		t.Errorf("%+v, %v", v, err)
-	}
-}
-
-func TestTrialOfMigrations(t *testing.T) {
-	t.Parallel()
-	b := newBase(t)
-	results, err := b.migrator(load(t, columns(t, "a", "b"))).Test(t.Context(), migrate.TestOptions{Dir: t.TempDir(), Rows: 50})
-	if err != nil || len(results) != 3 {
-		t.Fatalf("%+v, %v", results, err)
-	}
-	if r := results[2]; r.Rows["t"] < 40 || r.Statements != 1 || r.Down != "" || results[0].Statements != 2 {
-		t.Errorf("%+v", results)
-	}
-	// A down script that does not bring the schema back is told.
-	results, err = b.migrator(load(t, steps(t, "ALTER TABLE t ADD COLUMN z TEXT;"))).Test(t.Context(), migrate.TestOptions{Dir: t.TempDir(), Rows: 5})
-	if err != nil || len(results) != 2 || !strings.Contains(results[1].Down, "does not bring the schema back") {
-		t.Errorf("%+v, %v", results, err)
-	}
-	// A migration that fails on rows is found, although an empty database takes it.
-	unique := fstest.MapFS{}
-	for name, f := range steps(t, "CREATE TABLE u (v INTEGER NOT NULL); INSERT INTO u SELECT 5 FROM t; CREATE UNIQUE INDEX uv ON u (v);") {
-		unique[name] = f
-	}
-	if _, err := b.migrator(load(t, unique)).Test(t.Context(), migrate.TestOptions{Dir: t.TempDir(), Rows: 9}); err == nil || !strings.Contains(err.Error(), "0002_step.sql") {
-		t.Errorf("got %v", err)
 	}
 }

@@ -18,6 +18,8 @@ type tracker struct {
 	altered   map[string]bool              // … that a statement alters, drops or renames
 	renames   map[string]map[string]string // first name → old column → new column
 	events    map[string]*RowEvents        // by first name
+	rewritten map[string]bool              // first names of tables whose rows are copied, changed or dropped
+	results   []Converted                  // of the present migration
 	seen      []sqlite.Access              // of the statement being compiled
 }
 
@@ -30,7 +32,7 @@ type RowEvents struct {
 func (e RowEvents) total() int64 { return e.Inserted + e.Updated + e.Deleted }
 
 func newTracker(tables map[string]table) *tracker {
-	t := &tracker{ident: map[string]string{}, direct: map[string]bool{}, altered: map[string]bool{}, converted: map[string][]string{}, renames: map[string]map[string]string{}, events: map[string]*RowEvents{}}
+	t := &tracker{ident: map[string]string{}, direct: map[string]bool{}, altered: map[string]bool{}, converted: map[string][]string{}, renames: map[string]map[string]string{}, events: map[string]*RowEvents{}, rewritten: map[string]bool{}}
 	for name := range tables {
 		t.ident[name] = name
 	}
@@ -39,7 +41,7 @@ func newTracker(tables map[string]table) *tracker {
 
 // next begins a migration: what one migration names is not meant by the next.
 func (t *tracker) next() {
-	t.direct, t.events = map[string]bool{}, map[string]*RowEvents{}
+	t.direct, t.events, t.results = map[string]bool{}, map[string]*RowEvents{}, nil
 }
 
 // saw is told what the statement being compiled would change.
@@ -51,6 +53,9 @@ func (t *tracker) saw(a sqlite.Access) {
 
 // statement is called between compiling a statement and running it.
 func (t *tracker) statement(sql string) {
+	for _, first := range rewrites(sql, t.ident) {
+		t.rewritten[first] = true
+	}
 	dropped := map[string]bool{}
 	for _, a := range t.seen {
 		if a.Kind == sqlite.AccessDrop && (a.Type == "table" || a.Type == "vtable") {
@@ -106,15 +111,16 @@ func (t *tracker) renameColumn(first, from, to string) {
 }
 
 // convert notes a conversion, which changes one column of every row.
-func (t *tracker) convert(d *convert.Directive) {
+func (t *tracker) convert(d *convert.Directive, result convert.Result) {
 	if t == nil {
 		return
 	}
+	t.results = append(t.results, Converted{d.String(), result})
 	first, known := t.ident[strings.ToLower(d.Table)]
 	if !known {
 		return
 	}
-	t.altered[first] = true
+	t.altered[first], t.rewritten[first] = true, true
 	column := strings.ToLower(d.Column)
 	for old, now := range t.renames[first] {
 		if now == column {

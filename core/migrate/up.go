@@ -28,7 +28,9 @@ type Applied struct {
 	Name       string
 	Statements int
 	Events     map[string]RowEvents // by table, as SQLite reported them
-	Duration   time.Duration
+	// Conversions is what became of its -- convert: lines, in their order.
+	Conversions []Converted
+	Duration    time.Duration
 }
 
 // Error is a migration that failed. The whole batch was rolled back: the
@@ -66,11 +68,17 @@ func (m *Migrator) Up(ctx context.Context) (rep Report, err error) {
 		return rep, err
 	}
 	rep.From, rep.To = st.Current, st.Current
-	if err := st.Err(); err != nil || len(st.Pending) == 0 && st.Unsettled == nil {
-		return rep, err
+	if st.Err() == nil && len(st.Pending) == 0 && st.Unsettled == nil {
+		return rep, nil
 	}
 	ctx, end := m.startRun(ctx, "up")
-	defer func() { m.ended("up", err); end(err) }()
+	defer func() { rep.Duration = time.Since(start); m.ended("up", &rep, err); end(err) }()
+	if err := st.Err(); err != nil {
+		return rep, err
+	}
+	if err := m.mayChange("up"); err != nil {
+		return rep, err
+	}
 	if st.Unsettled != nil {
 		if err := m.settle(ctx, *st.Unsettled); err != nil {
 			return rep, err
@@ -89,13 +97,6 @@ func (m *Migrator) Up(ctx context.Context) (rep Report, err error) {
 	rep.Run, rep.Snapshot, rep.From, rep.To = run.ID, run.Snapshot, run.From, run.To
 	m.prune()
 	return rep, m.settle(ctx, run)
-}
-
-// ended logs how a run went wrong.
-func (m *Migrator) ended(kind string, err error) {
-	if err != nil {
-		m.log.Error("migration failed", "kind", kind, "database", m.store.Location().String(), "error", err)
-	}
 }
 
 // settleOthers is for the process that waited: what the others committed must have passed its probes here, too, before traffic.
@@ -134,13 +135,14 @@ func (b *batch) up(rep *Report) error {
 	if err != nil {
 		return err
 	}
-	if err := b.preflight(); err != nil {
+	rehearse := m.cfg.Rehearse && b.view.managed && !m.store.Location().Memory && destructive(planned)
+	if err := b.preflight(planned, rehearse); err != nil {
 		return err
 	}
 	if err := b.snapshot(); err != nil {
 		return err
 	}
-	if m.cfg.Rehearse && b.view.managed && b.run.Snapshot != "" && destructive(planned) {
+	if rehearse && b.run.Snapshot != "" {
 		m.progress(Progress{Phase: "rehearse"})
 		if rep.Rehearsal, err = m.rehearseOn(b.ctx, b.run.Snapshot, b.status); err != nil {
 			return fmt.Errorf("migrate: rehearsal on a copy: %w", err)

@@ -13,5 +13,8 @@ func FreeBytes(path string) (free int64, known bool) {
 	if err := syscall.Statfs(filepath.Dir(path), &st); err != nil {
 		return 0, false
 	}
+	if st.Blocks == 0 {
+		return 0, false // a file system in user space that does not say: no volume has no blocks at all
+	}
 	return int64(st.Bavail) * int64(st.Bsize), true
 }
