@@ -61,7 +61,7 @@ func (h Health) Level() HealthLevel {
 
 // Check is one question and its answer.
 type Check struct {
-	// Name is stable: read, write, file, wal, queue, connections, breakers, quarantine, rules.
+	// Name is stable: read, write, file, wal, queue, connections, breakers, quarantine, rules, migration.
 	Name string
 	// OK says whether the answer is good.
 	OK bool
@@ -79,7 +79,7 @@ func (db *DB) Health(ctx context.Context) Health {
 	st := db.Stats()
 	file := db.checkFile() // first: the writer, when asked, moves on to the file that it finds
 	checks := []Check{db.checkRead(ctx), db.checkWrite(ctx), file, db.checkWAL(st), db.checkQueue(st), checkConnections(st),
-		checkBreakers(st), db.checkQuarantine(), db.checkRules(ctx)}
+		checkBreakers(st), db.checkQuarantine(), db.checkRules(ctx), db.checkMigration(ctx)}
 	h := Health{OK: true, Checks: checks, Breakers: st.Breakers}
 	for _, c := range checks {
 		h.OK = h.OK && c.OK

@@ -37,7 +37,7 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	if got := strings.Join(names, " "); got != "read write file wal queue connections breakers quarantine rules" {
+	if got := strings.Join(names, " "); got != "read write file wal queue connections breakers quarantine rules migration" {
 		t.Errorf("checks %q", got)
 	}
 	if digest(t, db) != before {

@@ -36,7 +36,13 @@ type MigrateConfig struct {
 	Probes []MigrationProbe
 	// Progress is told of each phase, migration and statement. It must not block.
 	Progress func(MigrationProgress)
+	// Ended is told how each change of the schema ended: applied, failed, refused for a conflict, taken back after a probe. A start that finds
+	// nothing to do tells nothing. It must not block; nil: nobody is told.
+	Ended func(MigrationEvent)
 }
+
+// MigrationEvent tells how a change of the schema ended.
+type MigrationEvent = migrate.Event
 
 // GoMigration is a migration written in Go.
 type GoMigration = migrate.GoMigration
@@ -74,13 +80,14 @@ type Migrator struct {
 func (m *Migrator) Close() error { return m.close() }
 
 // Migrations returns the migrator of the database. Down and Restore change the schema under the running program: its next write gets
-// [ErrSchemaFenced].
+// [ErrSchemaFenced]. While the database is in quarantine everything that would change it returns [ErrQuarantined].
 func (db *DB) Migrations() *Migrator {
 	return &Migrator{Migrator: db.migrator, close: func() error { return nil }}
 }
 
 // OpenMigrator opens a database for its migrator alone: nothing is migrated, no lane is started, and a database that conflicts with the
-// program opens all the same, so that the conflict can be resolved.
+// program opens all the same, so that the conflict can be resolved. Of a database in quarantine only Restore changes anything; the quarantine itself
+// ends with `engine health --reset`.
 //
 // # Errors
 //
@@ -97,6 +104,7 @@ func OpenMigrator(ctx context.Context, cfg Config) (*Migrator, error) {
 	}
 	loc.ReadOnly = loc.ReadOnly || cfg.ReadOnly
 	db := &DB{cfg: cfg, log: cfg.logger(), rec: trace.New(cfg.TracerProvider, namespace(loc))}
+	db.guard.quarantine.recall(loc)
 	if db.store, err = openStore(ctx, loc, opt); err != nil {
 		return nil, typed(err, "")
 	}
@@ -131,12 +139,20 @@ func (c *Config) migrationSets() ([]*migrate.Set, error) {
 func (db *DB) newMigrator(sets []*migrate.Set, seams testSeams) (err error) {
 	c := &db.cfg.Migrate
 	mc := migrate.Config{Sets: sets, Snapshots: migrate.SnapshotConfig{Dir: c.SnapshotDir, Keep: c.SnapshotKeep}, LockWait: c.LockWait,
-		HashBudget: c.HashBudget, Rehearse: c.Rehearse, Progress: c.Progress, Observer: migrationObserver{db.rec}, Logger: db.log, Clock: seams.clock}
+		HashBudget: c.HashBudget, Rehearse: c.Rehearse, Progress: c.Progress, Ended: c.Ended, Refuse: db.refuseMigration, Observer: migrationObserver{db.rec}, Logger: db.log, Clock: seams.clock}
 	for _, p := range c.Probes {
 		mc.Probes = append(mc.Probes, migrate.Probe{Name: p.Name, Check: func(ctx context.Context) error { return db.probe(ctx, p) }})
 	}
 	db.migrator, err = migrate.New(db.store, mc)
 	return err
+}
+
+// refuseMigration keeps a database that is in quarantine as it is. Only a migrator that was opened alone may put a copy back, which is a way out.
+func (db *DB) refuseMigration(kind string) error {
+	if kind == "restore" && db.lanes == nil {
+		return nil
+	}
+	return db.guard.quarantine.err()
 }
 
 // probe gives a probe a database that it can read from.

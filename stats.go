@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/tidegate/engine/core/lane"
+import (
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/migrate"
+)
 
 // Stats are the figures of an open database since Open. The zero value means "nothing yet".
 type Stats struct {
@@ -16,13 +19,15 @@ type Stats struct {
 	Leaked int
 	// SchemaVersion is the latest migration applied by this Open, 0 when it applied none.
 	SchemaVersion int
+	// Migrations are the changes of the schema that this DB has begun, by Open and by Migrations.
+	Migrations MigrationStats
 	// Breakers are the circuit breakers: those of storage, write and open always, then those of statements that are not closed.
 	Breakers []BreakerStats
 	// Retry is what the engine has run again by itself, and what its budget refused.
 	Retry RetryStats
 }
 
-// WriterStats, PoolStats, QueueStats, Refusals and WALStats are documented field by field in package lane.
+// WriterStats, PoolStats, QueueStats, Refusals and WALStats are documented field by field in package lane, MigrationStats in package migrate.
 type (
 	// WriterStats is what the writer lane has done.
 	WriterStats = lane.WriterStats
@@ -34,12 +39,14 @@ type (
 	Refusals = lane.Refusals
 	// WALStats is the state of the write-ahead log.
 	WALStats = lane.WALStats
+	// MigrationStats is what a migrator has done.
+	MigrationStats = migrate.Metrics
 )
 
 // Stats returns the present figures. It takes no lock that a transaction holds.
 func (db *DB) Stats() Stats {
 	s := db.lanes.Stats()
 	return Stats{Writer: s.Writer, Readers: s.Readers, Analytics: s.Analytics, Maintenance: s.Maintenance, WAL: s.WAL,
-		Syncs: s.Syncs, Leaked: s.Leaked, SchemaVersion: db.applied.To,
+		Syncs: s.Syncs, Leaked: s.Leaked, SchemaVersion: db.applied.To, Migrations: db.migrator.Metrics(),
 		Breakers: db.guard.breakers(), Retry: db.guard.pacer.Stats()}
 }

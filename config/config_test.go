@@ -84,7 +84,7 @@ func TestDefaultsAreTheCodes(t *testing.T) {
 
 // inGo lists the fields that no text can fill.
 var inGo = []string{"Engine.Rules.Source", "Engine.Migrations", "Engine.Extend.Functions", "Engine.Extend.Collations", "Engine.Extend.Modules", "Engine.TracerProvider", "Engine.Logger",
-	"Engine.Migrate.Go", "Engine.Migrate.Components", "Engine.Migrate.Probes", "Engine.Migrate.Progress"}
+	"Engine.Migrate.Go", "Engine.Migrate.Components", "Engine.Migrate.Probes", "Engine.Migrate.Progress", "Engine.Migrate.Ended"}
 
 // leaves collects the fields of a struct that hold values, by path.
 func leaves(v reflect.Value, path string, out map[string]any) {

@@ -16,7 +16,7 @@ func TestHealth(t *testing.T) {
 	t.Parallel()
 	url := newDatabase(t, "CREATE TABLE t (a)")
 	o := must(t, "health", "--db", url)
-	for _, check := range []string{"read", "write", "file", "wal", "queue", "connections", "breakers", "quarantine"} {
+	for _, check := range []string{"read", "write", "file", "wal", "queue", "connections", "breakers", "quarantine", "migration"} {
 		if !strings.Contains(o.stdout, "\n"+check+" ") {
 			t.Errorf("no check %s in\n%s", check, o.stdout)
 		}

@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/tidegate/engine/core/lane"
+)
+
+// unsettledRuns asks for runs that have not come to a good end; a database without migrations has no such table.
+const unsettledRuns = `SELECT run, state, kind FROM _tg_migration_run WHERE state IN ('committed', 'restoring', 'failed') ORDER BY started_ns`
+
+// checkMigration is red while a change of the schema has not passed its probes, or failed them and could not be taken back: here it cannot
+// happen, since Open would have refused, but another process may have died in the middle of it.
+func (db *DB) checkMigration(ctx context.Context) Check {
+	c, err := db.lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: "health"}, unsettledRuns, nil)
+	if err != nil {
+		if strings.Contains(err.Error(), "no such table") {
+			return Check{Name: "migration", OK: true, Detail: "no migrations"}
+		}
+		return Check{Name: "migration", Detail: typed(err, "").Error(), Remedy: "see the error"}
+	}
+	defer c.Finish()
+	var found []string
+	remedy := ""
+	for {
+		ok, err := c.Next(ctx)
+		if err != nil {
+			return Check{Name: "migration", Detail: typed(err, "").Error(), Remedy: "see the error"}
+		}
+		if !ok {
+			break
+		}
+		row := c.Row()
+		run, state, kind := string(row[0].Bytes), string(row[1].Bytes), string(row[2].Bytes)
+		found = append(found, fmt.Sprintf("%s of run %s is %s", kind, run, state))
+		remedy = "its process is at it, or has died: the next start with the same migrations brings it to its end"
+		if state == "failed" {
+			remedy = "engine migrate restore --run " + run + " puts the copy back; engine migrate repair --keep-run " + run + " keeps the schema as it is"
+		}
+	}
+	if found == nil {
+		return Check{Name: "migration", OK: true, Detail: "every change of the schema has come to its end"}
+	}
+	return Check{Name: "migration", Detail: strings.Join(found, "; "), Remedy: remedy}
+}
