@@ -1,0 +1,50 @@
+package retainbystate_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/tidegate/engine/plugins/plugintest"
+	"github.com/tidegate/engine/policies/retainbystate"
+	"github.com/tidegate/engine/sdk/abi"
+	"github.com/tidegate/engine/sdk/sdktest"
+)
+
+type row = sdktest.Row
+
+func states(args []any) ([]row, error) {
+	var ids []int64
+	if err := json.Unmarshal([]byte(args[0].(string)), &ids); err != nil {
+		return nil, err
+	}
+	var out []row
+	for _, id := range ids {
+		if s := map[int64]string{1: "active", 2: "closed", 3: "liquidate_only", 4: "closed", 5: "strange"}[id]; s != "" {
+			out = append(out, row{id, s})
+		}
+	}
+	return out, nil
+}
+
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	lookups := []sdktest.Lookup{{Name: "states", Columns: 2, Answer: states}}
+	plugintest.Run(t, plugintest.Policy{Dir: ".", New: retainbystate.New, Cases: []plugintest.Case{
+		{Name: "states", Lookups: lookups, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.Scan(row{1, 1}, row{2, 2}, row{3, 3}, row{4, 4}, row{5, 5}, row{6, 6}, row{7, nil}, row{8, "2"}, row{9, 2}).
+				Only(1, 2, 3, 8).Says(1, abi.Archive, 1, "").Says(2, abi.Hold, 2, "state liquidate_only").Says(8, abi.Archive, 1, "")
+			if h.Lookups() != 1 {
+				t.Errorf("%d queries for a batch", h.Lookups())
+			}
+			h.Scan(row{1, nil}).Accepts() // no keys, no question
+			if h.Lookups() != 1 {
+				t.Errorf("%d queries", h.Lookups())
+			}
+		}},
+		{Name: "delete and keep", Config: `{"states":{"closed":"delete","active":"keep"}}`, Lookups: lookups, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.Scan(row{1, 1}, row{2, 2}, row{3, 3}).Only(1).Says(1, abi.Delete, 2, "")
+		}},
+		{Name: "no action", Config: `{"states":{"closed":"burn"}}`, Refuses: "none of keep, archive, delete, hold"},
+		{Name: "no states", Config: `{"states":{}}`, Refuses: "name at least one"},
+	}})
+}

@@ -1,0 +1,124 @@
+package webhook
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidegate/engine/sdk"
+)
+
+// Sink is the sink; New makes one.
+type Sink struct {
+	endpoint string
+	secret   []byte
+	fields   [][2]string
+	body     []byte
+}
+
+// retryAfter is when an alert is tried again that the outbox has refused.
+const retryAfter = time.Minute
+
+// longest is how much of a title and of a body is sent: with every byte escaped they still fit into a message.
+const longest = 4 << 10
+
+// New returns a sink to be configured.
+func New() any { return &Sink{} }
+
+// Configure implements sdk.Configurer.
+func (s *Sink) Configure(c *sdk.Config) error {
+	if s.endpoint = c.Text("endpoint", ""); s.endpoint == "" {
+		c.Fail("endpoint", "name the endpoint of the outbox")
+	}
+	secret := c.Text("secret", "")
+	s.secret = []byte(secret)
+	if coded, ok := strings.CutPrefix(secret, "whsec_"); ok {
+		raw, err := base64.StdEncoding.DecodeString(coded)
+		if err != nil {
+			c.Fail("secret", "what follows whsec_ is not base64")
+		}
+		s.secret = raw
+	}
+	if c.Has("secret") && len(s.secret) < 24 {
+		c.Fail("secret", "is shorter than 24 bytes")
+	}
+	fields := c.Section("fields")
+	for _, k := range fields.Keys() {
+		s.fields = append(s.fields, [2]string{k, fields.Text(k, "")})
+	}
+	return nil
+}
+
+// Notify implements sdk.Sink.
+func (s *Sink) Notify(b *sdk.Batch, d *sdk.Deliveries) error {
+	for row := range b.Len() {
+		a := b.Alert(row)
+		err := b.Post(s.endpoint, s.message(a, b.Now()))
+		switch {
+		case errors.Is(err, sdk.ErrRefused):
+			d.Retry(row, retryAfter, "the outbox does not take it: is the endpoint granted, and is there room?")
+		case err != nil:
+			d.Drop(row, "no message can be made of the alert")
+		}
+	}
+	return nil
+}
+
+// message is the post of an alert. Its id is the same whenever it is tried, so that a receiver can tell a repetition.
+func (s *Sink) message(a sdk.Alert, now int64) sdk.Post {
+	state := "resolved"
+	if a.Firing {
+		state = "firing"
+	}
+	id := "alert-" + strconv.FormatInt(a.ID, 10) + "-" + state + "-" + strconv.FormatInt(a.At.UnixNano(), 10)
+	s.body = s.encode(s.body[:0], a, state, id)
+	p := sdk.Post{Body: s.body, Headers: [][2]string{{"content-type", "application/json"}, {"webhook-id", id}}}
+	if len(s.secret) > 0 {
+		stamp := strconv.FormatInt(now/1e9, 10)
+		mac := hmac.New(sha256.New, s.secret)
+		mac.Write([]byte(id + "." + stamp + "."))
+		mac.Write(s.body)
+		p.Headers = append(p.Headers, [2]string{"webhook-timestamp", stamp}, [2]string{"webhook-signature", "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))})
+	}
+	return p
+}
+
+// encode writes the body. Numbers of 64 bits are texts, since readers of JSON make floats of them.
+func (s *Sink) encode(b []byte, a sdk.Alert, state, id string) []byte {
+	text := func(key, v string) {
+		b = append(sdk.AppendJSON(b, key), ':')
+		b = append(sdk.AppendJSON(b, v), ',')
+	}
+	b = append(b, '{')
+	text("type", "alert."+state)
+	text("id", id)
+	text("timestamp", a.At.Format(time.RFC3339Nano))
+	b = append(b, `"data":{`...)
+	for _, f := range s.fields {
+		text(f[0], f[1])
+	}
+	text("alert_id", strconv.FormatInt(a.ID, 10))
+	text("rule", cut(a.Rule))
+	text("severity", sdk.SeverityName(a.Severity))
+	text("title", cut(a.Title))
+	text("body", cut(a.Body))
+	b = append(b, `"value":`...)
+	if a.Known && !math.IsNaN(a.Value) && !math.IsInf(a.Value, 0) {
+		b = strconv.AppendFloat(b, a.Value, 'g', -1, 64)
+	} else {
+		b = append(b, "null"...)
+	}
+	return append(b, "}}"...)
+}
+
+func cut(s string) string {
+	if len(s) > longest {
+		s = s[:longest]
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
