@@ -246,6 +246,7 @@ func (db *DB) Batch(ctx context.Context, b *Batch, opts ...Option) (*BatchResult
 	}
 	spanned, span := db.rec.StartTx(ctx, o.name, "batch")
 	tx := &Tx{db: db, opts: o, span: span}
+	spanned, tx.plugins = db.plugged(spanned)
 	// The lane may still be at it when Do has given up waiting, so what a run has found is published at its end.
 	var ended atomic.Pointer[batchRun]
 	rep, err := db.write(spanned, once.prove(o.job(db)), nil, func(w *lane.Tx) error {
@@ -450,7 +451,7 @@ func (tx *Tx) told(ctx context.Context, queries []*trace.Query, run *batchRun, g
 	tx.count += len(run.traces)
 	for i, t := range run.traces {
 		st := trace.Statement{Query: queries[i], Start: t.began, Duration: t.took, Lane: sqlite.Writer.String(), Class: tx.opts.class.String(),
-			Group: group, RowsReturned: t.did.Rows, RowsChanged: t.did.RowsAffected}
+			Group: group, Tx: tx.span.Serial(), RowsReturned: t.did.Rows, RowsChanged: t.did.RowsAffected}
 		c := t.did.Counters
 		st.Work = trace.Work{VMSteps: c.VMSteps, FullScanSteps: c.FullScan, Sorts: c.Sorts, AutoIndexes: c.AutoIndex, Reprepares: c.Reprepare}
 		if i == run.failed {

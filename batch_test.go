@@ -532,6 +532,7 @@ func TestBatchSpans(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
 	db := stock(t, func(c *engine.Config) { c.TracerProvider = r })
+	r.flush = db.Trace().Flush
 	r.taken(t)
 	b := engine.NewBatch()
 	b.Exec("UPDATE stock SET qty = ? WHERE name = ?", 1, "hidden-value").Expect(0)

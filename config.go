@@ -53,6 +53,8 @@ type Config struct {
 	// Extend adds SQL functions, collations and extensions to every connection.
 	Extend Extensions
 
+	// Trace says what is kept of each operation.
+	Trace TraceConfig
 	// TracerProvider receives the spans. Nil: the global one of OpenTelemetry.
 	TracerProvider trace.TracerProvider
 	// Logger receives the few events that an operator must see. Nil: slog's default.
@@ -195,7 +197,9 @@ func DefaultConfig(url string) Config {
 		Maintenance: read(d.Maintenance, sqlite.Maintenance),
 		WAL: WALConfig{CheckpointFrames: d.WAL.CheckpointFrames, Soft: d.WAL.Soft, Hard: d.WAL.Hard, Cap: d.WAL.Cap,
 			SnapshotAge: d.WAL.SnapshotAge},
-		Rules:   RulesConfig{Keep: 10_000},
+		Rules: RulesConfig{Keep: 10_000},
+		Trace: TraceConfig{Records: 1 << 16, Slow: TraceSlow{Signal: 50 * time.Millisecond, Analytics: 2 * time.Second,
+			Other: 100 * time.Millisecond, Plugin: 5 * time.Millisecond}},
 		Keys:    KeysConfig{Age: 7 * 24 * time.Hour, Entries: 1_000_000},
 		Migrate: MigrateConfig{SnapshotKeep: m.Snapshots.Keep, LockWait: m.LockWait, HashBudget: m.HashBudget, Rehearse: m.Rehearse},
 	}
@@ -294,6 +298,7 @@ func (c *Config) mistakes(l *lane.Config, url error) []string {
 	}
 	bad = append(bad, c.Tenants.mistakes()...)
 	bad = append(bad, c.Rules.mistakes()...)
+	bad = append(bad, c.Trace.mistakes()...)
 	if c.Writer.Durability > Relaxed {
 		bad = append(bad, "writer.durability: must be Durable or Relaxed")
 	}

@@ -26,7 +26,7 @@ type DB struct {
 	cfg      Config
 	store    *sqlite.Store
 	lanes    *lane.Lanes
-	rec      trace.Recorder
+	rec      recording
 	log      *slog.Logger
 	queries  queryCache
 	plans    planCache
@@ -81,7 +81,6 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	if db.clock == nil {
 		db.clock = clock.System()
 	}
-	db.rec = trace.New(cfg.TracerProvider, namespace(loc))
 	lanes.Observer = observer{db}
 	db.protect(seams.clock, &lanes, &opt)
 	if err := db.enforce(&lanes); err != nil {
@@ -94,9 +93,11 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	if db.store, err = openStore(ctx, loc, opt); err != nil {
 		return nil, typed(err, "")
 	}
+	db.rec = cfg.record(loc)
 	defer func() {
 		if err != nil {
 			db.guard.prober.stop()
+			db.land(ctx)
 			err = errors.Join(typed(err, ""), db.store.Close())
 			err = first(err)
 		}
@@ -236,6 +237,7 @@ func (db *DB) Shutdown(ctx context.Context) error {
 		}
 		err = db.lanes.Shutdown(ctx)
 		db.chores.wg.Wait()
+		db.land(ctx)
 		if e := db.store.Close(); err == nil {
 			err = typed(e, "")
 		}

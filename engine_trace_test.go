@@ -24,6 +24,7 @@ type recorder struct {
 	scope string
 	ids   int
 	spans []*span
+	flush func(context.Context) error // makes the spans of what has ended
 }
 
 type recordingTracer struct {
@@ -120,6 +121,11 @@ func (s *span) End(opts ...trace.SpanEndOption) {
 // taken returns the spans so far that have ended, and forgets them.
 func (r *recorder) taken(t *testing.T) []*span {
 	t.Helper()
+	if r.flush != nil {
+		if err := r.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := r.spans
@@ -137,6 +143,7 @@ func traced(t *testing.T) (*engine.DB, *recorder) {
 	t.Helper()
 	r := &recorder{}
 	db := ledger(t, func(c *engine.Config) { c.TracerProvider = r })
+	r.flush = db.Trace().Flush
 	r.taken(t)
 	return db, r
 }

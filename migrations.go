@@ -103,7 +103,7 @@ func OpenMigrator(ctx context.Context, cfg Config) (*Migrator, error) {
 		return nil, &MigrationError{err}
 	}
 	loc.ReadOnly = loc.ReadOnly || cfg.ReadOnly
-	db := &DB{cfg: cfg, log: cfg.logger(), rec: trace.New(cfg.TracerProvider, namespace(loc))}
+	db := &DB{cfg: cfg, log: cfg.logger(), rec: recording{Recorder: trace.New(cfg.TracerProvider, namespace(loc))}}
 	db.guard.quarantine.recall(loc)
 	if db.store, err = openStore(ctx, loc, opt); err != nil {
 		return nil, typed(err, "")

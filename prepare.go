@@ -117,6 +117,7 @@ func (s *Stmt) Exec(ctx context.Context, args ...any) (Result, error) {
 	}
 	ctx, cancel := opts.bound(ctx)
 	defer cancel()
+	ctx, plugins := s.db.plugged(ctx)
 	var st trace.Statement
 	s.begin(&st, sqlite.Writer.String(), opts.class)
 	var res lane.Result
@@ -125,7 +126,7 @@ func (s *Stmt) Exec(ctx context.Context, args ...any) (Result, error) {
 		res, err = tx.Exec(ctx, s.sql, plain)
 		return err
 	})
-	st.QueueWait, st.Group, st.Retries = rep.Queue, rep.Group, max(0, rep.Runs-1)
+	waited(&st, &rep, plugins)
 	if err != nil {
 		return Result{}, s.db.record(ctx, &st, lane.Result{}, err) // not res: the lane may still be at it when Do has given up waiting
 	}
@@ -168,7 +169,7 @@ func (s *Stmt) write(ctx context.Context, args []any, opts callOptions, st *trac
 		written, err = tx.Open(ctx, s.sql, args)
 		return err
 	})
-	st.QueueWait, st.Group, st.Retries = rep.Queue, rep.Group, max(0, rep.Runs-1)
+	waited(st, &rep, nil)
 	if err != nil {
 		return nil, err // as in Exec
 	}
@@ -246,6 +247,7 @@ func (t TxStmt) Exec(ctx context.Context, args ...any) (Result, error) {
 	}
 	var st trace.Statement
 	t.s.begin(&st, sqlite.Writer.String(), t.tx.opts.class)
+	st.Tx = t.tx.span.Serial()
 	res, err := t.tx.write.Exec(ctx, t.s.sql, plain)
 	return Result{res.RowsAffected, res.LastInsertID}, t.tx.db.record(ctx, &st, res, err)
 }
@@ -265,6 +267,7 @@ func (t TxStmt) query(ctx context.Context, rows *Rows, sql string, args []any) e
 	}
 	rows.db, rows.ctx, rows.tx = t.tx.db, ctx, t.tx
 	t.s.begin(&rows.st, where, t.tx.opts.class)
+	rows.st.Tx = t.tx.span.Serial()
 	if rows.cur, err = t.tx.open(ctx, t.s.sql, plain); err != nil {
 		return t.tx.db.record(ctx, &rows.st, lane.Result{}, err)
 	}

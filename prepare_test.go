@@ -135,6 +135,7 @@ func TestStmtOptions(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
 	db := stock(t, func(c *engine.Config) { c.TracerProvider = r })
+	r.flush = db.Trace().Flush
 	st := prepared(t, db, "SELECT count(*) FROM stock WHERE id > ?", engine.WithClass(engine.ClassAnalytics), engine.WithTimeout(time.Minute))
 	write := prepared(t, db, "UPDATE stock SET qty = ?", engine.WithClass(engine.ClassTrade))
 	r.taken(t)

@@ -38,6 +38,7 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 	}
 	ctx, cancel := opts.bound(ctx)
 	defer cancel()
+	ctx, plugins := db.plugged(ctx)
 	var st trace.Statement
 	db.begin(&st, sql, sqlite.Writer.String(), opts)
 	if err := alone(st.Query); err != nil {
@@ -62,7 +63,7 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 		}
 		return once.record(ctx, tx, []ledger.Step{{RowsAffected: res.RowsAffected, LastInsertID: res.LastInsertID}})
 	})
-	st.QueueWait, st.Group, st.Retries = rep.Queue, rep.Group, max(0, rep.Runs-1)
+	waited(&st, &rep, plugins)
 	if err != nil {
 		return Result{}, db.record(ctx, &st, lane.Result{}, err) // not res, which the lane may still be writing
 	}
@@ -123,7 +124,7 @@ func (db *DB) read(ctx context.Context, sql string, args []any, opts callOptions
 		written, err = tx.Open(ctx, sql, args)
 		return err
 	})
-	st.QueueWait, st.Group, st.Retries = rep.Queue, rep.Group, max(0, rep.Runs-1)
+	waited(st, &rep, nil)
 	if err != nil {
 		return nil, err // not written, which the lane may still be writing
 	}
@@ -248,7 +249,8 @@ func (db *DB) record(ctx context.Context, st *trace.Statement, res lane.Result, 
 	st.Duration = time.Since(st.Start)
 	st.RowsReturned, st.RowsChanged, st.Err = res.Rows, res.RowsAffected, err
 	c := res.Counters
-	st.Work = trace.Work{VMSteps: c.VMSteps, FullScanSteps: c.FullScan, Sorts: c.Sorts, AutoIndexes: c.AutoIndex, Reprepares: c.Reprepare}
+	w := &st.Work
+	w.VMSteps, w.FullScanSteps, w.Sorts, w.AutoIndexes, w.Reprepares = c.VMSteps, c.FullScan, c.Sorts, c.AutoIndex, c.Reprepare
 	db.rec.Statement(ctx, st)
 	return err
 }

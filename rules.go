@@ -89,7 +89,7 @@ func (db *DB) enforce(lanes *lane.Config) error {
 	if c.Source == nil && len(c.Checks) == 0 {
 		return nil
 	}
-	e, err := change.New(change.Config{Source: c.Source, Checks: c.Checks, Now: db.clock.Now, Observe: db.judged})
+	e, err := change.New(change.Config{Source: c.Source, Checks: c.Checks, Now: db.clock.Now, Observe: db.judged, Called: db.called})
 	if err != nil {
 		return &ConfigError{[]string{"rules.checks: " + err.Error()}}
 	}

@@ -141,7 +141,7 @@ func (s *sqlStatement) End(ctx context.Context, o sqldb.Outcome) error {
 	if o.Wrote {
 		s.st.Lane = sqlite.Writer.String()
 	}
-	s.st.QueueWait, s.st.Group, s.st.Retries = o.Report.Queue, o.Report.Group, max(0, o.Report.Runs-1)
+	waited(&s.st, &o.Report, nil)
 	err := s.host.db.record(ctx, &s.st, o.Result, o.Err)
 	s.st = trace.Statement{}
 	s.host.spare.Put(s)
@@ -187,6 +187,5 @@ func (t *sqlTransaction) End(o sqldb.TxOutcome) {
 		outcome = "committed"
 	}
 	rep := o.Report
-	t.span.End(trace.TxEnd{Err: o.Err, Outcome: outcome, Statements: o.Statements, Retries: max(0, rep.Runs-1), Group: rep.Group,
-		GroupSize: rep.GroupSize, QueueWait: rep.Queue, Hold: rep.Hold, CommitWait: rep.Commit, Commit: rep.CommitSpan})
+	end(t.span, &rep, trace.TxEnd{Err: o.Err, Outcome: outcome, Statements: o.Statements})
 }

@@ -25,6 +25,8 @@ type Stats struct {
 	Breakers []BreakerStats
 	// Retry is what the engine has run again by itself, and what its budget refused.
 	Retry RetryStats
+	// Trace counts what the flight recorder has kept, exported and dropped; all zero where tracing is off.
+	Trace TraceStats
 }
 
 // WriterStats, PoolStats, QueueStats, Refusals and WALStats are documented field by field in package lane, MigrationStats in package migrate.
@@ -48,5 +50,5 @@ func (db *DB) Stats() Stats {
 	s := db.lanes.Stats()
 	return Stats{Writer: s.Writer, Readers: s.Readers, Analytics: s.Analytics, Maintenance: s.Maintenance, WAL: s.WAL,
 		Syncs: s.Syncs, Leaked: s.Leaked, SchemaVersion: db.applied.To, Migrations: db.migrator.Metrics(),
-		Breakers: db.guard.breakers(), Retry: db.guard.pacer.Stats()}
+		Breakers: db.guard.breakers(), Retry: db.guard.pacer.Stats(), Trace: db.rec.flight.Stats()}
 }

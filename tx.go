@@ -25,6 +25,7 @@ type Tx struct {
 	count    int         // statements
 	over     atomic.Bool // its closure has returned
 	fault    error       // the first failure of the store in this run
+	plugins  *pluginTime // nil: there are no rules
 }
 
 // Exec runs one statement that returns no rows (rows of a RETURNING clause are discarded).
@@ -79,6 +80,7 @@ func (tx *Tx) exec(ctx context.Context, sql string, args []any) (Result, error) 
 	tx.count++
 	var st trace.Statement
 	tx.db.begin(&st, sql, sqlite.Writer.String(), tx.opts)
+	st.Tx = tx.span.Serial()
 	if err := tx.db.mayRun(st.Query); err != nil {
 		return Result{}, tx.db.record(ctx, &st, lane.Result{}, err)
 	}
@@ -113,6 +115,7 @@ func (tx *Tx) query(ctx context.Context, rows *Rows, sql string, args []any) err
 	}
 	rows.db, rows.ctx, rows.tx = tx.db, ctx, tx
 	tx.db.begin(&rows.st, sql, where, tx.opts)
+	rows.st.Tx = tx.span.Serial()
 	if err = tx.db.mayRun(rows.st.Query); err == nil {
 		rows.cur, err = tx.open(ctx, sql, plain)
 	}
@@ -188,8 +191,9 @@ func (db *DB) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	defer cancel()
 	spanned, span := db.rec.StartTx(ctx, o.name, "update")
 	tx := &Tx{db: db, opts: o, span: span}
+	spanned, tx.plugins = db.plugged(spanned)
 	inner := context.WithValue(spanned, txKey{db}, tx)
-	rep := lane.Report{}
+	rep, runs := lane.Report{}, 0
 	err = errPanicked
 	defer func() { // on panic and Goexit too
 		tx.report(rep, err)
@@ -197,6 +201,9 @@ func (db *DB) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	db.guard.pacer.Call()
 	rep, err = db.lanes.Update(spanned, once.prove(o.job(db)), func(w *lane.Tx) error {
 		tx.write, tx.count, tx.onCommit, tx.fault = w, 0, nil, nil
+		if runs++; runs > 1 {
+			retried(span, runs-1)
+		}
 		if _, done, err := once.look(spanned, w); err != nil || done {
 			return err
 		}
@@ -227,15 +234,9 @@ var errPanicked = errors.New("the closure panicked or called Goexit")
 
 // report closes the transaction's span.
 func (tx *Tx) report(rep lane.Report, err error) {
-	outcome := "committed"
-	switch {
-	case errors.Is(err, ErrOutcomeUnknown):
-		outcome = "unknown"
-	case err != nil:
-		outcome = "rolled_back"
-	}
-	tx.span.End(trace.TxEnd{Err: err, Outcome: outcome, Statements: tx.count, Retries: max(0, rep.Runs-1), Group: rep.Group,
-		GroupSize: rep.GroupSize, QueueWait: rep.Queue, Hold: rep.Hold, CommitWait: rep.Commit, Commit: rep.CommitSpan})
+	e := trace.TxEnd{Err: err, Outcome: outcomeName(err), Statements: tx.count}
+	e.PluginCalls, e.PluginTime = tx.plugins.sum()
+	end(tx.span, &rep, e)
 }
 
 // View runs fn on one snapshot of the database: every statement in it sees the same state, whatever is committed

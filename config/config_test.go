@@ -83,7 +83,7 @@ func TestDefaultsAreTheCodes(t *testing.T) {
 }
 
 // inGo lists the fields that no text can fill.
-var inGo = []string{"Engine.Rules.Source", "Engine.Migrations", "Engine.Extend.Functions", "Engine.Extend.Collations", "Engine.Extend.Modules", "Engine.TracerProvider", "Engine.Logger",
+var inGo = []string{"Engine.Rules.Source", "Engine.Migrations", "Engine.Extend.Functions", "Engine.Extend.Collations", "Engine.Extend.Modules", "Engine.TracerProvider", "Engine.Trace.Sink", "Engine.Logger",
 	"Engine.Migrate.Go", "Engine.Migrate.Components", "Engine.Migrate.Probes", "Engine.Migrate.Progress", "Engine.Migrate.Ended"}
 
 // leaves collects the fields of a struct that hold values, by path.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"strings"
+	"time"
 
 	"github.com/tidegate/engine"
 )
@@ -42,6 +43,7 @@ func table() []setting {
 	out = append(out, keySettings()...)
 	out = append(out, migrateSettings()...)
 	out = append(out, ruleSettings()...)
+	out = append(out, traceSettings()...)
 	out = append(out, pluginSettings()...)
 	out = append(out, tenantSettings()...)
 	return append(out, serverSettings()...)
@@ -53,6 +55,21 @@ func keySettings() []setting {
 			doc: "How long at least the key of an idempotent call is kept."},
 		{key: "keys.entries", field: func(s *Settings) any { return &s.Engine.Keys.Entries },
 			doc: "How many such keys are kept at most; beyond, the oldest go whatever their age."},
+	}
+}
+
+func traceSettings() []setting {
+	slow := func(key, of string, field func(*engine.TraceSlow) *time.Duration) setting {
+		return setting{key: "trace.slow." + key, field: func(s *Settings) any { return field(&s.Engine.Trace.Slow) },
+			doc: "From when on " + of + " is exported although its caller's span is not sampled; 0 calls none slow."}
+	}
+	return []setting{
+		{key: "trace.records", field: func(s *Settings) any { return &s.Engine.Trace.Records },
+			doc: "How many of the last operations the flight recorder keeps (engine trace dump); 0 turns tracing off altogether."},
+		slow("signal", "a read of class signal", func(t *engine.TraceSlow) *time.Duration { return &t.Signal }),
+		slow("analytics", "a read of class analytics", func(t *engine.TraceSlow) *time.Duration { return &t.Analytics }),
+		slow("other", "any other statement or transaction", func(t *engine.TraceSlow) *time.Duration { return &t.Other }),
+		slow("plugin", "one call of a plug-in", func(t *engine.TraceSlow) *time.Duration { return &t.Plugin }),
 	}
 }
 

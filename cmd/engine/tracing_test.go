@@ -195,6 +195,9 @@ func TestEngineSpans(t *testing.T) {
 		t.Fatal("the second insert should have failed")
 	}
 	root.End()
+	if err := db.Trace().Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 
 	spans := map[string]tracetest.SpanStub{}
 	failed := 0

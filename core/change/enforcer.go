@@ -24,6 +24,21 @@ type Config struct {
 	// Observe is told of what is more than a plain yes. It must be safe for concurrent use and must not block; the event is only valid during the call,
 	// and the context is that of the statement. Nil: nobody.
 	Observe func(context.Context, *Event)
+	// Called is told of each call of a validator that has ended, with the same terms as Observe. Nil: nobody.
+	Called func(context.Context, *Call)
+}
+
+// Call is a call of a validator.
+type Call struct {
+	// Who was asked, about Rows rows of Table.
+	Who   contract.Identity
+	Table string
+	Rows  int
+	// Start and Took are when and how long.
+	Start time.Time
+	Took  time.Duration
+	// Err is why it could not answer.
+	Err error
 }
 
 // EventKind says what happened.

@@ -130,7 +130,11 @@ func (k *call) ask(ctx context.Context) error {
 	out, err := k.validate(ctx)
 	e.stats.calls.Add(1)
 	e.stats.rows.Add(uint64(len(k.rows)))
-	e.stats.ns.Add(uint64(time.Since(began)))
+	took := time.Since(began)
+	e.stats.ns.Add(uint64(took))
+	if e.cfg.Called != nil {
+		e.cfg.Called(ctx, &Call{Who: k.r.Validator.Identity(), Table: k.t.name, Rows: len(k.rows), Start: began, Took: took, Err: err})
+	}
 	if err == nil {
 		if out.Verdicts == nil {
 			return nil

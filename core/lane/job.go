@@ -35,6 +35,7 @@ type Report struct {
 	Commit     time.Duration         // wait for the group's COMMIT
 	Runs       int                   // how often it was run
 	CommitSpan oteltrace.SpanContext // of that COMMIT, where it is traced
+	Holder     oteltrace.SpanContext // of who held the writer when it came, where somebody did and is traced
 	Alone      bool                  // it was moved out of its group because a statement of it could have ended the group
 }
 

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	oteltrace "go.opentelemetry.io/otel/trace"
+
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -65,11 +67,30 @@ func (w *writer) leave(s *shift) {
 	w.wg.Done()
 }
 
+// holder is the span of whoever has the writer now.
+func (w *writer) holder() oteltrace.SpanContext {
+	if !w.busy.Load() {
+		return oteltrace.SpanContext{}
+	}
+	w.mu.Lock()
+	s := w.shift
+	w.mu.Unlock()
+	if s == nil {
+		return oteltrace.SpanContext{}
+	}
+	t := s.active.Load()
+	if t == nil {
+		return oteltrace.SpanContext{}
+	}
+	return oteltrace.SpanContextFromContext(t.job.ctx)
+}
+
 // enqueue puts a job in line and waits for its turn or its end.
 func (w *writer) enqueue(j *job) (signal, error) {
 	if err := context.Cause(j.ctx); err != nil {
 		return signal{}, err
 	}
+	j.report.Holder = w.holder()
 	if err := w.q.put(j); err != nil {
 		return signal{}, err
 	}

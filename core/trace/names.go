@@ -52,4 +52,11 @@ const (
 	keyDurable    = attribute.Key("engine.durable")
 	keySync       = attribute.Key("engine.sync_us")
 	keyLinkReason = attribute.Key("engine.link")
+	keyPromoted   = attribute.Key("engine.promoted")
+
+	keyPluginCalls = attribute.Key("engine.plugin.calls")
+	keyPluginTime  = attribute.Key("engine.plugin.time_us")
+	keyPluginRows  = attribute.Key("engine.plugin.rows")
+	keyPlugin      = attribute.Key("engine.plugin.name")
+	keyPluginVer   = attribute.Key("engine.plugin.version")
 )

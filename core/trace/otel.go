@@ -28,7 +28,13 @@ type spans struct {
 // namespace names the database in each span: a path or a name, never a secret.
 //
 // Spans under a parent that is not sampled are not made; without a parent the provider's sampler decides.
+//
+// The spans of statements are made on the caller's goroutine; [Open] returns a recorder that makes them elsewhere.
 func New(provider oteltrace.TracerProvider, namespace string) Recorder {
+	return newSpans(provider, namespace)
+}
+
+func newSpans(provider oteltrace.TracerProvider, namespace string) *spans {
 	if provider == nil {
 		provider = otel.GetTracerProvider()
 	}
@@ -43,8 +49,13 @@ func (r *spans) wanted(ctx context.Context, now time.Time) bool {
 	if parent := oteltrace.SpanContextFromContext(ctx); parent.IsValid() && !parent.IsSampled() {
 		return false
 	}
+	return !r.silent(now)
+}
+
+// silent reports whether the tracer is known to make no spans at all for now.
+func (r *spans) silent(now time.Time) bool {
 	until := r.silentUntil.Load()
-	return until == 0 || now.UnixNano() >= until
+	return until != 0 && now.UnixNano() < until
 }
 
 // start asks the tracer for a span. It returns nil where none is kept, and then the context to go on with: that of a span which was not
@@ -86,11 +97,7 @@ func (r *spans) StartTx(ctx context.Context, name, kind string) (context.Context
 	if !r.wanted(ctx, now) {
 		return ctx, silent{}
 	}
-	title := "TRANSACTION"
-	if name != "" {
-		title += " " + name
-	}
-	inner, span := r.start(ctx, title, now, oteltrace.SpanKindInternal)
+	inner, span := r.start(ctx, spanName(kind, name), now, oteltrace.SpanKindInternal)
 	if span == nil {
 		return inner, silent{}
 	}
@@ -167,12 +174,15 @@ func (s *Statement) appendTo(to []attribute.KeyValue) []attribute.KeyValue {
 	to = appendText(to, keyClass, s.Class)
 	to = appendCount(to, keyQueueWait, s.QueueWait.Microseconds())
 	to = appendCount(to, keySlotWait, s.SlotWait.Microseconds())
+	to = appendCount(to, keyCommitWait, s.CommitWait.Microseconds())
 	to = appendCount(to, keyGroup, int64(s.Group))
 	to = appendCount(to, keyRetries, int64(s.Retries))
 	to = appendCount(to, keyVMSteps, s.Work.VMSteps)
 	to = appendCount(to, keyFullScan, s.Work.FullScanSteps)
 	to = appendCount(to, keySorts, s.Work.Sorts)
 	to = appendCount(to, keyAutoIndex, s.Work.AutoIndexes)
+	to = appendCount(to, keyPluginCalls, s.Work.PluginCalls)
+	to = appendCount(to, keyPluginTime, s.Work.PluginTime.Microseconds())
 	return appendCount(to, keyReprepares, s.Work.Reprepares)
 }
 
@@ -206,6 +216,7 @@ func fail(span oteltrace.Span, err error) {
 // transaction is the open span of a transaction that records.
 type transaction struct{ span oteltrace.Span }
 
+func (t transaction) Serial() uint64                 { return 0 }
 func (t transaction) Recording() bool                { return t.span.IsRecording() }
 func (t transaction) Context() oteltrace.SpanContext { return t.span.SpanContext() }
 
@@ -221,23 +232,30 @@ func (t transaction) Link(to oteltrace.SpanContext, reason string) {
 
 func (t transaction) End(e TxEnd) {
 	var room [10]attribute.KeyValue
-	a := append(room[:0], keyStatements.Int(e.Statements))
-	a = appendText(a, keyOutcome, e.Outcome)
-	a = appendCount(a, keyRetries, int64(e.Retries))
-	a = appendCount(a, keyGroup, int64(e.Group))
-	a = appendCount(a, keyGroupSize, int64(e.GroupSize))
-	a = appendCount(a, keyQueueWait, e.QueueWait.Microseconds())
-	a = appendCount(a, keyHold, e.Hold.Microseconds())
-	a = appendCount(a, keyCommitWait, e.CommitWait.Microseconds())
-	t.span.SetAttributes(a...)
+	t.span.SetAttributes(e.appendTo(room[:0])...)
 	t.Link(e.Commit, "commit")
 	fail(t.span, e.Err)
 	t.span.End()
 }
 
+// appendTo adds the attributes of a transaction's end.
+func (e TxEnd) appendTo(to []attribute.KeyValue) []attribute.KeyValue {
+	to = append(to, keyStatements.Int(e.Statements))
+	to = appendText(to, keyOutcome, e.Outcome)
+	to = appendCount(to, keyRetries, int64(e.Retries))
+	to = appendCount(to, keyGroup, int64(e.Group))
+	to = appendCount(to, keyGroupSize, int64(e.GroupSize))
+	to = appendCount(to, keyQueueWait, e.QueueWait.Microseconds())
+	to = appendCount(to, keyHold, e.Hold.Microseconds())
+	to = appendCount(to, keyCommitWait, e.CommitWait.Microseconds())
+	to = appendCount(to, keyPluginCalls, e.PluginCalls)
+	return appendCount(to, keyPluginTime, e.PluginTime.Microseconds())
+}
+
 // silent is a transaction that nobody watches.
 type silent struct{}
 
+func (silent) Serial() uint64                      { return 0 }
 func (silent) Recording() bool                     { return false }
 func (silent) Context() oteltrace.SpanContext      { return oteltrace.SpanContext{} }
 func (silent) Event(string, ...attribute.KeyValue) {}

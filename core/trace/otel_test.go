@@ -61,8 +61,11 @@ func (t tracer) Start(ctx context.Context, name string, options ...oteltrace.Spa
 	}
 	sampled := parent.IsSampled() || !parent.IsValid() && t.p.sample
 	s := &span{
-		name: name, parent: parent, kind: config.SpanKind(), start: config.Timestamp(), recording: sampled,
+		name: name, parent: parent, kind: config.SpanKind(), start: config.Timestamp(), recording: sampled, attributes: config.Attributes(),
 		sc: oteltrace.NewSpanContext(oteltrace.SpanContextConfig{TraceID: trace, SpanID: id, TraceFlags: oteltrace.TraceFlags(0).WithSampled(sampled)}),
+	}
+	for _, l := range config.Links() {
+		s.AddLink(l)
 	}
 	t.p.spans = append(t.p.spans, s)
 	return oteltrace.ContextWithSpan(ctx, s), s
@@ -126,7 +129,7 @@ func TestStatementSpan(t *testing.T) {
 	start := time.Unix(1_700_000_000, 42)
 	r.Statement(parent(t.Context(), true), &trace.Statement{
 		Query: trace.Describe("SELECT qty FROM orders WHERE id = 4711"), Start: start, Duration: 3 * time.Millisecond,
-		Lane: "reader", Class: "signal", QueueWait: 1500 * time.Microsecond, RowsReturned: 0, Group: 0, Work: trace.Work{VMSteps: 12},
+		Lane: "reader", Class: "signal", Waits: trace.Waits{QueueWait: 1500 * time.Microsecond}, RowsReturned: 0, Group: 0, Work: trace.Work{VMSteps: 12},
 	})
 	s := p.find(t, "SELECT orders")
 	if s.kind != oteltrace.SpanKindClient || !s.start.Equal(start) || !s.end.Equal(start.Add(3*time.Millisecond)) || s.parent.SpanID() != (oteltrace.SpanID{2}) {

@@ -2,6 +2,8 @@ package trace
 
 import (
 	"strings"
+	"sync/atomic"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -29,6 +31,8 @@ type Query struct {
 	Fingerprint uint64
 
 	attributes []attribute.KeyValue // those that follow from the fields above, built once
+	held       atomic.Int32         // records that hold it, where it is long
+	short      atomic.Pointer[Query]
 }
 
 // Describe reads one SQL statement. It never fails: what is not SQL still yields a text without literals.
@@ -45,6 +49,21 @@ func Describe(sql string) *Query {
 	q.summarize(tokens)
 	q.attributes = q.describe()
 	return q
+}
+
+// brief is the same with the beginning of the text only.
+func (q *Query) brief() *Query {
+	if b := q.short.Load(); b != nil {
+		return b
+	}
+	cut := longText - len("…")
+	for cut > 0 && !utf8.RuneStart(q.Text[cut]) {
+		cut--
+	}
+	b := &Query{Text: q.Text[:cut] + "…", Summary: q.Summary, Operation: q.Operation, Collection: q.Collection, Fingerprint: q.Fingerprint}
+	b.attributes = b.describe()
+	q.short.CompareAndSwap(nil, b)
+	return q.short.Load()
 }
 
 // returnsRows reports whether a count of rows returned says something about the statement.

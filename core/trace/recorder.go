@@ -26,6 +26,8 @@ type Recorder interface {
 type TxSpan interface {
 	// Recording reports whether anything said about the transaction is kept. Where it is false, building attributes is lost work.
 	Recording() bool
+	// Serial is its number, for [Statement.Tx]; 0 where nothing of it is kept.
+	Serial() uint64
 	// Context identifies the span for links from others; it is not valid when there is no span.
 	Context() oteltrace.SpanContext
 	// Event notes something that happened at this moment, such as a retry.
@@ -50,6 +52,9 @@ type TxEnd struct {
 	// QueueWait is the time until the transaction got its connection, Hold the time it held it, CommitWait the time from the end of its
 	// work to the acknowledgement.
 	QueueWait, Hold, CommitWait time.Duration
+	// PluginCalls counts the calls of plug-ins, PluginTime is the time in them.
+	PluginCalls int64
+	PluginTime  time.Duration
 	// Commit is the span of the COMMIT that the group shared.
 	Commit oteltrace.SpanContext
 }

@@ -12,20 +12,27 @@ type Statement struct {
 	Duration time.Duration
 	// Lane is where it ran: writer, reader, analytics or maintenance. Class is its admission class.
 	Lane, Class string
-	// QueueWait is the time in the admission queue, SlotWait that for a run slot or connection after it.
-	QueueWait, SlotWait time.Duration
+	// Waits are the parts of Duration in which it waited.
+	Waits
 	// RowsReturned and RowsChanged count rows that the caller read and rows that the statement itself changed.
 	RowsReturned, RowsChanged int64
 	// Batch is the number of parameter sets it ran with, when more than one.
 	Batch int
-	// Group is the commit group that it was part of; 0 outside one.
-	Group uint64
+	// Group is the commit group that it was part of; 0 outside one. Tx is the serial number of its transaction, see [TxSpan]; 0 outside one.
+	Group, Tx uint64
 	// Retries counts the runs that came before this one.
 	Retries int
 	// Work is what the store counted while it ran.
 	Work Work
 	// Err is how it failed; nil when it did not.
 	Err error
+}
+
+// Waits are times in which a statement waited.
+type Waits struct {
+	// QueueWait is the time in the admission queue, SlotWait that for a run slot or connection after it, CommitWait that for the COMMIT that
+	// it shared, where it was a transaction of its own.
+	QueueWait, SlotWait, CommitWait time.Duration
 }
 
 // Work is what the store counted while a statement ran.
@@ -36,4 +43,7 @@ type Work struct {
 	FullScanSteps int64
 	// Sorts, AutoIndexes and Reprepares count sorts without an index, rows put into an index made for this run alone, and re-compilations.
 	Sorts, AutoIndexes, Reprepares int64
+	// PluginCalls counts the calls of plug-ins about rows of a statement outside a transaction, PluginTime is the time in them.
+	PluginCalls int64
+	PluginTime  time.Duration
 }
