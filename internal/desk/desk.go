@@ -85,6 +85,21 @@ func (d *Desk) update(ctx context.Context, name string, class engine.Class, fn f
 		if err == nil || ctx.Err() != nil || !engine.Retryable(err) && !errors.Is(err, engine.ErrLeaseExpired) {
 			break
 		}
+		rest(ctx, err)
 	}
 	return err
+}
+
+// rest waits for as long as an overloaded engine asks for.
+func rest(ctx context.Context, err error) {
+	overload, ok := errors.AsType[*engine.OverloadError](err)
+	if !ok || overload.RetryAfter <= 0 {
+		return
+	}
+	timer := time.NewTimer(overload.RetryAfter)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
