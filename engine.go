@@ -35,7 +35,7 @@ type DB struct {
 	migrator *migrate.Migrator
 	closed   sync.Once
 	over     atomic.Bool // Shutdown was called
-	clock    clock.Clock
+	clock    calendar
 	chores   chores
 	rules    enforcement
 }
@@ -77,10 +77,7 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 		return nil, &MigrationError{err}
 	}
 	loc.ReadOnly = loc.ReadOnly || cfg.ReadOnly
-	db := &DB{cfg: cfg, log: cfg.logger(), clock: seams.clock, chores: chores{stop: make(chan struct{})}}
-	if db.clock == nil {
-		db.clock = clock.System()
-	}
+	db := &DB{cfg: cfg, log: cfg.logger(), clock: newCalendar(seams.clock), chores: chores{stop: make(chan struct{})}}
 	lanes.Observer = observer{db}
 	db.protect(seams.clock, &lanes, &opt)
 	if err := db.enforce(&lanes); err != nil {

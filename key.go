@@ -85,7 +85,7 @@ func (o *callOptions) keyed(db *DB, kind string, parts func() []any) (*keyed, er
 	if parts != nil {
 		about = append(parts(), about...)
 	}
-	return &keyed{Call: ledger.Call{Key: o.key.key, Print: ledger.Print(kind, about...), Now: db.clock.Now}, into: o.already}, nil
+	return &keyed{Call: ledger.Call{Key: o.key.key, Print: ledger.Print(kind, about...), Now: db.clock.latest}, into: o.already}, nil
 }
 
 // prove lets the lane ask the key what became of a COMMIT.
@@ -183,7 +183,7 @@ func (db *DB) purgeKeys(tick *clock.Ticker, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		removed, err := ledger.Purge(ctx, db.lanes, policy, db.clock.Now(), busy)
+		removed, err := ledger.Purge(ctx, db.lanes, policy, db.clock.earliest(), busy)
 		if err != nil {
 			db.log.Warn("old keys could not be removed; it is tried again", "error", typed(err, ""))
 		} else if removed > 0 {

@@ -29,7 +29,7 @@ func (l *Lanes) Activity() []Activity {
 		}
 		out = append(out, w.q.waiting()...)
 	}
-	now := l.clock.Now().UnixNano()
+	now := l.clock.ns(l.clock.Now())
 	for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
 		for _, r := range p.holders() {
 			out = append(out, r.activity(now))

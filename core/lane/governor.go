@@ -66,7 +66,7 @@ func (l *Lanes) govern(now time.Time) {
 		return
 	}
 	for _, s := range l.snapshots() {
-		r, age := s.reader, time.Duration(now.UnixNano()-s.since)
+		r, age := s.reader, time.Duration(l.clock.ns(now)-s.since)
 		limit := wal.Soft
 		if size >= wal.Cap {
 			limit = wal.Cap

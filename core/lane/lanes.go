@@ -54,6 +54,7 @@ func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) 
 	if cfg.Clock == nil {
 		l.clock.Clock = clock.System()
 	}
+	l.clock.epoch = l.clock.Now().Add(-time.Second)
 	l.clock.tick()
 	l.readers = newPool(l, sqlite.Reader, cfg.Readers)
 	l.analytics = newPool(l, sqlite.Analytics, cfg.Analytics)
@@ -73,21 +74,33 @@ func Open(ctx context.Context, store *sqlite.Store, cfg Config, readOnly error) 
 
 // coarse is a clock that can also be read up to one tick late: the ages of snapshots and of idle connections need no
 // better, and reading a clock costs as much as a row.
+//
+// Its readings count from epoch, by the clock's monotonic reading where it has one: an operator who sets the machine's clock makes no
+// snapshot a day old.
 type coarse struct {
 	clock.Clock
+	epoch  time.Time
 	exact  bool         // a test's clock, which may be moved at any moment
 	latest atomic.Int64 // ns
 }
 
 func (c *coarse) tick() time.Time {
 	now := c.Now()
-	c.latest.Store(now.UnixNano())
+	c.latest.Store(c.ns(now))
 	return now
+}
+
+// ns is how long after the epoch t is; never 0, which means unset.
+func (c *coarse) ns(t time.Time) int64 {
+	if n := int64(t.Sub(c.epoch)); n != 0 {
+		return n
+	}
+	return 1
 }
 
 func (c *coarse) late() int64 {
 	if c.exact {
-		return c.Now().UnixNano()
+		return c.ns(c.Now())
 	}
 	return c.latest.Load()
 }

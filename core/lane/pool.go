@@ -228,7 +228,7 @@ func (p *pool) lost() {
 func (p *pool) reap(now time.Time) {
 	p.mu.Lock()
 	n := 0
-	for n < len(p.idle) && time.Duration(now.UnixNano()-p.idle[n].since) >= p.cfg.IdleTimeout {
+	for n < len(p.idle) && time.Duration(p.lanes.clock.ns(now)-p.idle[n].since) >= p.cfg.IdleTimeout {
 		n++
 	}
 	old := append([]parked(nil), p.idle[:n]...)

@@ -41,10 +41,10 @@ func (r *Reader) overdueBy(now time.Time, grace time.Duration) bool {
 		return false
 	}
 	if r.late == 0 {
-		r.late = now.UnixNano()
+		r.late = r.pool.lanes.clock.ns(now)
 	}
 	r.seen++
-	return time.Duration(now.UnixNano()-r.late) > grace && r.seen > int(grace/governEvery)
+	return time.Duration(r.pool.lanes.clock.ns(now)-r.late) > grace && r.seen > int(grace/governEvery)
 }
 
 // abandon takes the connection from a session that is stuck inside a statement, gives its slot back and forgets the session: whoever is

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,7 +110,7 @@ type Store struct {
 type connections struct {
 	mu     sync.Mutex
 	live   map[*Conn]struct{}
-	leaked []*Conn // kept reachable: their memory must stay mapped
+	leaked []*Conn // fenced, and as far as is known still inside a call
 	closed bool
 	dog    watchdog
 
@@ -286,6 +287,9 @@ func (s *Store) leak(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.live, c)
+	// Where the memory was given back nothing runs any more. To go on listing such a connection would keep its statements and the driver's
+	// tables on the heap, a little for every connection that ever failed.
+	s.leaked = slices.DeleteFunc(s.leaked, func(l *Conn) bool { return l.ctx.memory.gone.Load() })
 	s.leaked = append(s.leaked, c)
 }
 
