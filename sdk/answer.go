@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/tidegate/engine/sdk/abi"
 )
@@ -85,7 +86,8 @@ func (a *answers) encode(kind abi.Kind) []byte {
 			if a.weight(r.Action) != w {
 				continue
 			}
-			r.Message = string(a.text[a.spans[i][0]:a.spans[i][1]])
+			message := a.text[a.spans[i][0]:a.spans[i][1]]
+			r.Message = unsafe.String(unsafe.SliceData(message), len(message)) // the block copies it
 			if a.block.Add(r) {
 				continue
 			}

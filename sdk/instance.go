@@ -58,7 +58,23 @@ func (in *Instance) Configure(doc []byte) []byte {
 		return in.verdicts.a.failure(err.Error())
 	}
 	in.config = c
+	in.warm()
 	return nil
+}
+
+// warm lets the buffers grow to what a few answers need, ahead of the snapshot that a module goes back to: the first rejection would pay for all of that
+// with the fuel of its call.
+func (in *Instance) warm() {
+	const rows = 64
+	long := string(make([]byte, abi.MaxMessage/4))
+	for _, a := range []*answers{&in.verdicts.a, &in.actions.a, &in.deliveries.a} {
+		a.reset(rows, 1, verdictWeight)
+		for row := range rows {
+			a.add(row, WholeRow, abi.Record{Action: abi.Reject}, long)
+		}
+		a.encode(abi.Verdicts)
+		a.reset(0, 0, verdictWeight)
+	}
 }
 
 // serves refuses hooks that the plug-in does not have.
