@@ -11,11 +11,12 @@ var benchVerb = verb{name: "bench", summary: "measure the engine on this machine
 
 // benches lists what can be measured.
 func benches() []verb {
-	return []verb{signalsBench}
+	return []verb{signalsBench, overloadBench}
 }
 
 const benchExamples = `  engine bench signals
   engine bench signals --versus naive,single --json
+  engine bench overload --check
   engine bench signals --help
 `
 

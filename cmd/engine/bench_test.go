@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidegate/engine/internal/load/overload"
 	"github.com/tidegate/engine/internal/load/signals"
 )
 
@@ -77,8 +78,8 @@ func TestBenchRefuses(t *testing.T) {
 		args []string
 		says string
 	}{
-		{nil, "name a benchmark: signals"},
-		{[]string{"everything"}, `no benchmark "everything"; there is: signals`},
+		{nil, "name a benchmark: signals overload"},
+		{[]string{"everything"}, `no benchmark "everything"; there is: signals overload`},
 		{[]string{"signals", "now"}, "no arguments"},
 		{[]string{"signals", "--sessions", "0"}, "--sessions"},
 		{[]string{"signals", "--duration", "-1s"}, "--duration"},
@@ -99,5 +100,34 @@ func TestBenchRefuses(t *testing.T) {
 	}
 	if o := program(t, "bench", "signals", "--db", "sqlite:///no/such/folder/x.db"); o.code != exitError || !strings.Contains(o.stderr, "folder") {
 		t.Errorf("a folder that is not there: code %d, %s", o.code, o.stderr)
+	}
+}
+
+func TestBenchOverload(t *testing.T) {
+	t.Parallel()
+	short := []string{"overload", "--duration", "300ms", "--settle", "100ms", "--callers", "8", "--dir", t.TempDir()}
+	run := func(args ...string) outcome {
+		var stdout, stderr bytes.Buffer
+		code := runBench(t.Context(), append(short, args...), &stdout, &stderr)
+		return outcome{code, stdout.String(), stderr.String()}
+	}
+	o := run()
+	if o.code != exitOK {
+		t.Fatalf("code %d: %s", o.code, o.stderr)
+	}
+	for _, says := range []string{"unloaded p95", "saturated/s", "writer accepted", "readers refused", "told RetryAfter", "refused for"} {
+		if !strings.Contains(o.stdout, says) {
+			t.Errorf("no %q in the report:\n%s", says, o.stdout)
+		}
+	}
+	o = run("--json", "--times", "1.1", "--settle", "1ms", "--check") // hardly an overload, which --check wants
+	var r overload.Report
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || o.code != exitError || r.Times != 1.1 || r.Work != 2 || !strings.Contains(o.stderr, "was no overload") {
+		t.Errorf("code %d, %v, %+v: %s", o.code, err, r, o.stderr)
+	}
+	for _, wrong := range [][]string{{"now"}, {"--times", "1"}, {"--times", "NaN"}, {"--callers", "0"}, {"--work", "1us"}, {"--duration", "0"}, {"--settle", "-1s"}} {
+		if o := run(wrong...); o.code != exitUsage || o.stdout != "" {
+			t.Errorf("%q: code %d, %q", wrong, o.code, o.stdout)
+		}
 	}
 }

@@ -346,7 +346,9 @@ func (c *Conn) SetContext(ctx context.Context) (old context.Context) {
 		ctx = context.Background()
 	}
 	c.ctx.parent, c.ctx.patient = ctx, false
-	c.ctx.overdue.Store(false)
+	if c.ctx.overdue.Load() { // a store costs more than a look, at every statement
+		c.ctx.overdue.Store(false)
+	}
 	return old
 }
 
