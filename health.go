@@ -144,20 +144,59 @@ func (db *DB) checkWAL(st Stats) Check {
 	return Check{Name: "wal", OK: true, Detail: detail}
 }
 
+// checkQueue tells of lines that wait and of lines that shed load.
 func (db *DB) checkQueue(st Stats) Check {
-	detail := fmt.Sprintf("%d transactions waiting", st.Writer.Waiting)
-	if st.Writer.Waiting > db.cfg.Writer.Queue/2 {
-		return Check{Name: "queue", Detail: detail, Remedy: "more is written than the disk can sync: write less at once, or Relaxed where that is enough"}
+	detail := []string{fmt.Sprintf("%d transactions waiting", st.Writer.Waiting)}
+	var shedding []string
+	for _, l := range st.lanes() {
+		refused := uint64(0)
+		for _, q := range l.queues {
+			refused += q.Refused.Total()
+			if q.Shedding {
+				shedding = append(shedding, fmt.Sprintf("the %s sheds load of class %s, of which %d wait", l.name, q.Class, q.Waiting))
+			}
+		}
+		if refused > 0 {
+			detail = append(detail, fmt.Sprintf("the %s has turned away %d calls since the start", l.name, refused))
+		}
 	}
-	return Check{Name: "queue", OK: true, Detail: detail}
+	c := Check{Name: "queue", OK: true, Detail: strings.Join(append(shedding, detail...), "; ")}
+	switch {
+	case len(shedding) > 0:
+		c.OK, c.Remedy = false, "more is asked than can be done: ask for less, or wait for RetryAfter before asking again (docs/overload.md)"
+	case st.Writer.Waiting > db.cfg.Writer.Queue/2:
+		c.OK, c.Remedy = false, "more is written than the disk can sync: write less at once, or Relaxed where that is enough"
+	}
+	return c
 }
 
+// laneQueues are the lines of one lane.
+type laneQueues struct {
+	name    string
+	queues  []QueueStats
+	starved int
+}
+
+func (s *Stats) lanes() []laneQueues {
+	return []laneQueues{{"writer", s.Writer.Queues[:], 0}, {"readers", s.Readers.Queues[:], s.Readers.Starved},
+		{"analytics", s.Analytics.Queues[:], s.Analytics.Starved}, {"maintenance", s.Maintenance.Queues[:], s.Maintenance.Starved}}
+}
+
+// checkConnections tells of lanes whose connections are all held while somebody wants one, and of connections that were lost.
 func checkConnections(st Stats) Check {
-	detail := fmt.Sprintf("%d readers open, %d callers waiting, %d connections left behind", st.Readers.Open, st.Readers.Waiting, st.Leaked)
-	if st.Leaked > 0 {
-		return Check{Name: "connections", Detail: detail, Remedy: "a statement could not be stopped and its connection was fenced: restart when convenient"}
+	c := Check{Name: "connections", OK: true, Detail: fmt.Sprintf("%d readers open, %d callers waiting, %d connections left behind", st.Readers.Open, st.Readers.Waiting, st.Leaked)}
+	var remedies []string
+	for _, l := range st.lanes() {
+		if l.starved > 0 {
+			c.Detail = fmt.Sprintf("the %s lane has no connection left for %d callers: open rows and Views hold all of them; ", l.name, l.starved) + c.Detail
+			remedies = append(remedies, "close rows and Views sooner, or raise "+l.name+".connections")
+		}
 	}
-	return Check{Name: "connections", OK: true, Detail: detail}
+	if st.Leaked > 0 {
+		remedies = append(remedies, "a statement could not be stopped and its connection was fenced: restart when convenient")
+	}
+	c.OK, c.Remedy = remedies == nil, strings.Join(remedies, "; ")
+	return c
 }
 
 func checkBreakers(st Stats) Check {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,6 +67,80 @@ func TestHealthOfAHeldWriter(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestHealthTellsOfShedding: while more is written than can be, and refused for it, Health says so; and that it is over.
+func TestHealthTellsOfShedding(t *testing.T) {
+	t.Parallel()
+	db := open(t, func(c *engine.Config) {
+		c.Writer.Queue = 64
+		c.Extend.Functions = []engine.Function{{Name: "work", Scalar: func([]engine.Value) (any, error) {
+			time.Sleep(time.Millisecond)
+			return int64(1), nil
+		}}}
+	})
+	exec(t, db, "CREATE TABLE t (n INTEGER)")
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			for {
+				_, err := db.Exec(context.Background(), "INSERT INTO t VALUES (work())")
+				if err != nil && !errors.Is(err, engine.ErrOverloaded) {
+					t.Error(err)
+					return
+				}
+				select {
+				case <-stop:
+					return
+				case <-time.After(100 * time.Microsecond):
+				}
+			}
+		})
+	}
+	eventually(t, "Health to tell of shedding", func() bool {
+		c := check(t, db.Health(t.Context()), "queue")
+		return !c.OK && strings.Contains(c.Detail, "the writer sheds load of class normal") && strings.Contains(c.Detail, "turned away") && strings.Contains(c.Remedy, "RetryAfter")
+	})
+	close(stop)
+	wg.Wait()
+	eventually(t, "the end of shedding", func() bool { return check(t, db.Health(t.Context()), "queue").OK })
+}
+
+// TestHealthTellsOfExhaustedConnections: open rows hold every connection of the readers, and somebody wants one more.
+func TestHealthTellsOfExhaustedConnections(t *testing.T) {
+	t.Parallel()
+	db := open(t, func(c *engine.Config) { c.Readers.Connections = 2 })
+	var held []*engine.Rows
+	for range 2 {
+		rows, err := db.Query(t.Context(), "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, rows)
+	}
+	third := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { third <- db.QueryRow(ctx, "SELECT 1").Scan(new(int)) }()
+	eventually(t, "the third to wait", func() bool { return db.Stats().Readers.Starved == 1 })
+	short, done := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer done()
+	c := check(t, db.Health(short), "connections")
+	if c.OK || !strings.Contains(c.Detail, "no connection left for 1 callers") || !strings.Contains(c.Remedy, "readers.connections") {
+		t.Errorf("%+v", c)
+	}
+	cancel()
+	if err := <-third; !errors.Is(err, context.Canceled) {
+		t.Errorf("the third got %v", err)
+	}
+	for _, rows := range held {
+		if err := rows.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if c := check(t, db.Health(t.Context()), "connections"); !c.OK {
+		t.Errorf("nobody waits any more: %+v", c)
 	}
 }
 

@@ -86,6 +86,7 @@ type PoolStats struct {
 	Slots, Waiting              int    // run slots; callers that wait for a slot or a connection
 	Opened, ClosedIdle, Retired uint64 // connections since Open
 	SlotWaits, ConnWaits        uint64
+	Starved                     int                 // of Waiting: for a connection, all of which are held by open rows and Views
 	Fenced                      uint64              // connections taken from statements that did not stop
 	Queues                      [classes]QueueStats // the line for a run slot of each class, first served first
 }
@@ -140,7 +141,13 @@ func (p *pool) stats() PoolStats {
 	waiting, slotWaits, lines := p.slots.stats()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return PoolStats{Open: p.open, Idle: len(p.idle), InUse: p.open - len(p.idle), Slots: p.cfg.Slots,
-		Waiting: waiting + len(p.waiters), Opened: p.counts.opened, ClosedIdle: p.counts.closedIdle, Retired: p.counts.retired,
+	starved := 0
+	for _, w := range p.waiters {
+		if !w.gone {
+			starved++
+		}
+	}
+	return PoolStats{Open: p.open, Starved: starved, Idle: len(p.idle), InUse: p.open - len(p.idle), Slots: p.cfg.Slots,
+		Waiting: waiting + starved, Opened: p.counts.opened, ClosedIdle: p.counts.closedIdle, Retired: p.counts.retired,
 		SlotWaits: slotWaits, ConnWaits: p.counts.connWaits, Fenced: p.counts.fenced, Queues: lines}
 }

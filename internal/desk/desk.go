@@ -70,36 +70,10 @@ func highestID(ctx context.Context, db *engine.DB) (int64, error) {
 // DB returns the database the desk trades on.
 func (d *Desk) DB() *engine.DB { return d.db }
 
-// attempts bounds how often a transaction is begun again that was provably not
-// applied.
-const attempts = 6
-
 // update runs a transaction that may be begun again: everything the desk writes
 // is guarded by a key (client order id, venue's execution id, state), so a
 // second run changes nothing twice.
 func (d *Desk) update(ctx context.Context, name string, class engine.Class, fn func(ctx context.Context, tx *engine.Tx) error, opts ...engine.Option) error {
 	opts = append(opts, engine.WithName(name), engine.WithClass(class), engine.Replayable())
-	var err error
-	for range attempts {
-		err = d.db.Update(ctx, fn, opts...)
-		if err == nil || ctx.Err() != nil || !engine.Retryable(err) && !errors.Is(err, engine.ErrLeaseExpired) {
-			break
-		}
-		rest(ctx, err)
-	}
-	return err
-}
-
-// rest waits for as long as an overloaded engine asks for.
-func rest(ctx context.Context, err error) {
-	overload, ok := errors.AsType[*engine.OverloadError](err)
-	if !ok || overload.RetryAfter <= 0 {
-		return
-	}
-	timer := time.NewTimer(overload.RetryAfter)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	return patiently(ctx, func() error { return d.db.Update(ctx, fn, opts...) })
 }

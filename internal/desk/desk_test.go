@@ -35,12 +35,15 @@ type bench struct {
 	sent atomic.Int64
 }
 
-func openDB(t testing.TB, url string) *engine.DB {
+func openDB(t testing.TB, url string, change ...func(*engine.Config)) *engine.DB {
 	t.Helper()
 	cfg := engine.DefaultConfig(url)
 	cfg.Migrations = migrations.FS
 	cfg.Writer.Durability = engine.Relaxed // one caller at a time: each would wait for an fsync of its own
 	cfg.Writer.Hold = 10 * time.Second     // what is tested here is the desk, on a machine as slow as it may be
+	for _, f := range change {
+		f(&cfg)
+	}
 	db, err := engine.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -53,10 +56,10 @@ func openDB(t testing.TB, url string) *engine.DB {
 	return db
 }
 
-func newBench(t testing.TB) *bench {
+func newBench(t testing.TB, change ...func(*engine.Config)) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 9, 1, 15, 0, 0, 0, time.UTC).UnixNano()}
-	db := openDB(t, "sqlite:///"+filepath.ToSlash(filepath.Join(t.TempDir(), "desk.db")))
+	db := openDB(t, "sqlite:///"+filepath.ToSlash(filepath.Join(t.TempDir(), "desk.db")), change...)
 	plan := desk.DefaultPlan(time.Unix(0, b.now))
 	plan.Accounts, plan.Days = 6, 2
 	if err := desk.Seed(t.Context(), db, plan); err != nil {

@@ -71,7 +71,9 @@ type Last struct {
 // [engine.ErrNoRows] where none has come yet.
 func (d *Desk) Quote(ctx context.Context, instrument int64) (Last, error) {
 	var l Last
-	err := d.db.QueryRow(ctx, lastQuote, instrument, engine.WithClass(engine.ClassSignal)).Scan(&l.TS, &l.Bid, &l.Ask, &l.Mark)
+	err := patiently(ctx, func() error {
+		return d.db.QueryRow(ctx, lastQuote, instrument, engine.WithClass(engine.ClassSignal)).Scan(&l.TS, &l.Bid, &l.Ask, &l.Mark)
+	})
 	return l, err
 }
 
@@ -118,7 +120,9 @@ type Latest struct {
 // [engine.ErrNoRows] where the strategy has said nothing yet.
 func (d *Desk) LatestSignal(ctx context.Context, strategy, instrument int64) (Latest, error) {
 	var l Latest
-	err := d.db.QueryRow(ctx, latestSignal, strategy, instrument, engine.WithClass(engine.ClassSignal)).Scan(&l.ID, &l.Side, &l.Strength, &l.RefPx, &l.TS, &l.Status)
+	err := patiently(ctx, func() error {
+		return d.db.QueryRow(ctx, latestSignal, strategy, instrument, engine.WithClass(engine.ClassSignal)).Scan(&l.ID, &l.Side, &l.Strength, &l.RefPx, &l.TS, &l.Status)
+	})
 	return l, err
 }
 
