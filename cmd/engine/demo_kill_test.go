@@ -20,28 +20,45 @@ import (
 
 // TestDemoSurvivesKill kills the program in the middle of a burst, again and
 // again on one database: every trade that was acknowledged is there, and the
-// books are exact. TIDEGATE_TORTURE=1 kills fifty times instead of three.
+// books are exact. TIDEGATE_TORTURE=1 kills five hundred times instead of three, fifty times on each of ten databases, and holds the next
+// start to two seconds.
 func TestDemoSurvivesKill(t *testing.T) {
 	t.Parallel()
-	kills := 3
+	kills, slowest := 3, time.Minute
 	if os.Getenv("TIDEGATE_TORTURE") == "1" {
-		kills = 50
+		kills, slowest = 500, 2*time.Second
 	}
 	seed := uint64(time.Now().UnixNano())
+	if s, err := strconv.ParseUint(os.Getenv("TIDEGATE_SEED"), 10, 64); err == nil {
+		seed = s
+	}
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
 	binary := build(t, dir)
-	path, ledger := filepath.Join(dir, "desk.db"), filepath.Join(dir, "ledger")
+	const perDatabase = 50
+	var path, ledger string
+	trades := 0
+	reopen := time.Duration(0)
 	for n := range kills {
+		if n%perDatabase == 0 {
+			name := "desk" + strconv.Itoa(n/perDatabase)
+			path, ledger = filepath.Join(dir, name+".db"), filepath.Join(dir, name+".ledger")
+		}
 		before := len(acknowledged(t, ledger))
 		until := before + 20 + rng.IntN(400)
 		burst(t, n, ledger, until, exec.Command(binary, "demo", "--db", "sqlite:///"+filepath.ToSlash(path), "--ledger", ledger,
 			"--sessions", "100", "--duration", "1h", "--seed", strconv.FormatUint(seed+uint64(n), 10)))
 		ids := acknowledged(t, ledger)
-		booked := inspect(t, n, path, ids)
-		t.Logf("kill %d: %d trades acknowledged so far, %d booked", n+1, len(ids), booked)
+		booked, took := inspect(t, n, path, ids)
+		trades += len(ids) - before
+		reopen = max(reopen, took)
+		if took > slowest {
+			t.Errorf("after kill %d: the database was open after %v, the bar is %v", n+1, took, slowest)
+		}
+		t.Logf("kill %d: %d trades acknowledged so far, %d booked, open again after %v", n+1, len(ids), booked, took.Round(time.Millisecond))
 	}
+	t.Logf("figures: cases=%d kills=%d acknowledged=%d slowest_open=%dms", kills, kills, trades, reopen.Milliseconds())
 }
 
 func build(t *testing.T, dir string) string {
@@ -109,15 +126,17 @@ func acknowledged(t *testing.T, ledger string) []int64 {
 }
 
 // inspect opens what the kill left behind and returns how many executions it
-// holds.
-func inspect(t *testing.T, n int, path string, ids []int64) int64 {
+// holds, and how long it took to open it.
+func inspect(t *testing.T, n int, path string, ids []int64) (int64, time.Duration) {
 	t.Helper()
 	cfg := engine.DefaultConfig(path)
 	cfg.Create, cfg.Migrations = false, migrations.FS
+	began := time.Now()
 	db, err := engine.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("after kill %d: %v", n+1, err)
 	}
+	took := time.Since(began)
 	defer func() {
 		if err := db.Close(); err != nil {
 			t.Error(err)
@@ -152,5 +171,5 @@ func inspect(t *testing.T, n int, path string, ids []int64) int64 {
 	if err := db.QueryRow(t.Context(), `PRAGMA integrity_check`).Scan(&check); err != nil || check != "ok" {
 		t.Errorf("after kill %d: integrity check says %q, %v", n+1, check, err)
 	}
-	return all
+	return all, took
 }
