@@ -238,6 +238,9 @@ func (db *DB) Batch(ctx context.Context, b *Batch, opts ...Option) (*BatchResult
 	if err != nil {
 		return nil, err
 	}
+	if err := db.mayRunAll(queries); err != nil {
+		return nil, err
+	}
 	ctx, cancel := o.bound(ctx)
 	defer cancel()
 	hold := db.cfg.Writer.Hold
@@ -296,7 +299,11 @@ func (tx *Tx) Batch(ctx context.Context, b *Batch) (*BatchResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := tx.db.mayRunAll(queries); err != nil {
+		return nil, err
+	}
 	if _, err := tx.write.Exec(ctx, "SAVEPOINT "+batchSavepoint, nil); err != nil {
+		tx.db.unprobed(queries)
 		return nil, typed(err, "")
 	}
 	run := &batchRun{batch: b, failed: -1}
@@ -445,6 +452,7 @@ func (r *batchRun) keep(ctx context.Context, w *lane.Tx, sql string, args []any,
 
 // told makes the spans of a batch's statements and gives its error the public form.
 func (tx *Tx) told(ctx context.Context, queries []*trace.Query, run *batchRun, group uint64, err error) error {
+	defer tx.db.unprobed(queries) // of those that were not reached
 	if run == nil {
 		return typed(err, "")
 	}
@@ -455,7 +463,11 @@ func (tx *Tx) told(ctx context.Context, queries []*trace.Query, run *batchRun, g
 		c := t.did.Counters
 		st.Work = trace.Work{VMSteps: c.VMSteps, FullScanSteps: c.FullScan, Sorts: c.Sorts, AutoIndexes: c.AutoIndex, Reprepares: c.Reprepare}
 		if i == run.failed {
+			tx.failed(run.err)
+			tx.db.met(ctx, &st, run.err)
 			st.Err = typed(run.err, queries[i].Text)
+		} else {
+			tx.db.met(ctx, &st, nil)
 		}
 		tx.db.rec.Statement(ctx, &st)
 	}

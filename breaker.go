@@ -99,6 +99,37 @@ func (db *DB) mayRun(q *trace.Query) error {
 	return err
 }
 
+// mayRunAll is mayRun for the statements of a batch. One that comes more than once is asked for once: it may be the probe of its breaker.
+func (db *DB) mayRunAll(queries []*trace.Query) error {
+	if !db.guard.statements.Any() {
+		return nil
+	}
+	asked := map[uint64]bool{}
+	for i, q := range queries {
+		if asked[q.Fingerprint] {
+			continue
+		}
+		asked[q.Fingerprint] = true
+		if err := db.mayRun(q); err != nil {
+			db.unprobed(queries[:i])
+			return &BatchError{Statement: i + 1, cause: typed(err, q.Text)}
+		}
+	}
+	return nil
+}
+
+// unprobed gives up the probes of statements that have not been run.
+func (db *DB) unprobed(queries []*trace.Query) {
+	if !db.guard.statements.Any() {
+		return
+	}
+	for _, q := range queries {
+		if b := db.guard.statements.Of(q.Fingerprint); b != nil && b.State() == breaker.HalfOpen {
+			b.Withdraw()
+		}
+	}
+}
+
 // breakerChanged tells whoever looks after the database, and sends the prober on its way. It runs under the breaker's lock.
 func (db *DB) breakerChanged(c breaker.Change) {
 	level := slog.LevelInfo

@@ -284,6 +284,9 @@ func TestOpeningBreaker(t *testing.T) {
 	eventually(t, "new connections", func() bool { return db.QueryRow(t.Context(), "SELECT 1").Scan(new(int)) == nil })
 }
 
+// bomb is a statement of which each value is within the limit of values, and all of them are too much for 8 MiB.
+var bomb = "SELECT " + strings.Repeat("hex(zeroblob(?1)), ", 12) + "1"
+
 // TestKillersAreRefused: a statement that takes its connection with it three times is refused for a while, and nobody else is.
 func TestKillersAreRefused(t *testing.T) {
 	t.Parallel()
@@ -292,8 +295,7 @@ func TestKillersAreRefused(t *testing.T) {
 		c.Readers.Memory, c.Readers.CacheKiB = 8<<20, 512
 		c.Analytics.Memory, c.Analytics.CacheKiB = 8<<20, 512
 	})
-	bomb := "SELECT " + strings.Repeat("hex(zeroblob(?1)), ", 12) + "1" // each value is within the limit of values, all of them are too much
-	many := func() []any {                                              // destinations for its columns
+	many := func() []any { // destinations for its columns
 		out := make([]any, 13)
 		for i := range out {
 			out[i] = new(any)

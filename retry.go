@@ -84,22 +84,28 @@ func (db *DB) readOnce(ctx context.Context, sql string, args []any, opts callOpt
 		return cur, err
 	}
 	var runs retry.Runs
-	for {
-		d, again := db.again(ctx, &runs, err, retry.Read)
-		if !again {
-			return nil, err
-		}
-		db.note(ctx, err, retry.Read, st.Query)
-		want.Fresh = true
-		if d.Where == retry.Analytics {
-			want.Class = ClassAnalytics
-			st.Lane = laneOf(ClassAnalytics)
-		}
-		st.Retries = runs.Again
+	for db.readAgain(ctx, &runs, err, st, &want) {
 		if cur, err = db.lanes.Query(ctx, want, sql, args); err == nil || errors.Is(err, lane.ErrWrites) {
 			return cur, err
 		}
 	}
+	return nil, err
+}
+
+// readAgain decides whether a read that failed before its first row is run once more, waits for its time, and says where.
+func (db *DB) readAgain(ctx context.Context, runs *retry.Runs, err error, st *trace.Statement, want *lane.ReadOptions) bool {
+	d, again := db.again(ctx, runs, err, retry.Read)
+	if !again {
+		return false
+	}
+	db.note(ctx, err, retry.Read, st.Query)
+	want.Fresh = true
+	if d.Where == retry.Analytics {
+		want.Class = ClassAnalytics
+		st.Lane = laneOf(ClassAnalytics)
+	}
+	st.Retries = runs.Again
+	return true
 }
 
 // rerun decides whether a View is run once more: always where its closure has not been run, else only where the caller has said that it

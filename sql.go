@@ -9,6 +9,8 @@ import (
 
 	oteltrace "go.opentelemetry.io/otel/trace"
 
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/retry"
 	"github.com/tidegate/engine/core/sqldb"
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/core/trace"
@@ -102,6 +104,7 @@ type sqlHost struct {
 
 // Admit implements sqldb.Host.
 func (h *sqlHost) Admit(ctx context.Context, call string) error {
+	h.db.guard.pacer.Call()
 	return h.db.admit(ctx, "SQL."+call, "the Tx that you have")
 }
 
@@ -134,6 +137,15 @@ func (h *sqlHost) Statement(_ context.Context, sql string, write bool) sqldb.Sta
 type sqlStatement struct {
 	host *sqlHost
 	st   trace.Statement
+	runs retry.Runs
+}
+
+// Allow implements sqldb.Statement.
+func (s *sqlStatement) Allow() error { return s.host.db.mayRun(s.st.Query) }
+
+// Again implements sqldb.Statement.
+func (s *sqlStatement) Again(ctx context.Context, err error, want *lane.ReadOptions) bool {
+	return s.host.db.readAgain(ctx, &s.runs, err, &s.st, want)
 }
 
 // End implements sqldb.Statement.
@@ -141,9 +153,11 @@ func (s *sqlStatement) End(ctx context.Context, o sqldb.Outcome) error {
 	if o.Wrote {
 		s.st.Lane = sqlite.Writer.String()
 	}
+	retries := s.st.Retries // of a read
 	waited(&s.st, &o.Report, nil)
+	s.st.Retries = max(s.st.Retries, retries)
 	err := s.host.db.record(ctx, &s.st, o.Result, o.Err)
-	s.st = trace.Statement{}
+	s.st, s.runs = trace.Statement{}, retry.Runs{}
 	s.host.spare.Put(s)
 	return err
 }

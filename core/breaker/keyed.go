@@ -28,6 +28,9 @@ func (k *Keyed) Of(key uint64) *Breaker {
 	return (*m)[key]
 }
 
+// Any reports whether any key has failed lately.
+func (k *Keyed) Any() bool { return k.m.Load() != nil }
+
 // Allow is Breaker.Allow for the key. The Breaker is nil for a key that needs no Settle.
 func (k *Keyed) Allow(key uint64) (*Breaker, error) {
 	b := k.Of(key)

@@ -168,6 +168,9 @@ func (c *conn) execOne(ctx context.Context, t *text, args []any) (driver.Result,
 	if t.verb == verbSavepoint {
 		return nil, st.End(ctx, Outcome{Err: savepointError()})
 	}
+	if err := st.Allow(); err != nil {
+		return nil, st.End(ctx, Outcome{Err: err})
+	}
 	var done lane.Result
 	rep, err := c.lanes.Do(ctx, c.job(), func(w *lane.Tx) (err error) {
 		done, err = w.Exec(ctx, t.sql, args)
@@ -199,8 +202,12 @@ func (c *conn) execScript(ctx context.Context, t *text) (driver.Result, error) {
 		for i := range t.script {
 			one := &t.script[i]
 			st := c.host.Statement(inner, one.sql, true)
-			res, err := w.Exec(inner, one.sql, nil)
-			res = one.own(res)
+			var res lane.Result
+			err := st.Allow()
+			if err == nil {
+				res, err = w.Exec(inner, one.sql, nil)
+				res = one.own(res)
+			}
 			count++
 			if err := st.End(inner, Outcome{Result: res, Wrote: true, Err: err}); err != nil {
 				return err
@@ -234,7 +241,13 @@ func (c *conn) open(ctx context.Context, t *text, args []any, r *reading) (err e
 	if t.verb == verbSavepoint {
 		return savepointError()
 	}
+	if err := r.st.Allow(); err != nil {
+		return err
+	}
 	r.cur, err = c.lanes.Query(ctx, c.read(), t.sql, args)
+	if err != nil && !errors.Is(err, lane.ErrWrites) {
+		r.cur, err = c.openAgain(ctx, t, args, r.st, c.read(), err)
+	}
 	if err == nil {
 		r.out.Report.Queue = r.cur.Queued()
 		return nil
@@ -253,4 +266,15 @@ func (c *conn) open(ctx context.Context, t *text, args []any, r *reading) (err e
 		r.cur = cur
 	}
 	return err
+}
+
+// openAgain runs a read that failed once more, as long as its record says so.
+func (c *conn) openAgain(ctx context.Context, t *text, args []any, st Statement, want lane.ReadOptions, err error) (*lane.Cursor, error) {
+	for st.Again(ctx, err, &want) {
+		var cur *lane.Cursor
+		if cur, err = c.lanes.Query(ctx, want, t.sql, args); err == nil || errors.Is(err, lane.ErrWrites) {
+			return cur, err
+		}
+	}
+	return nil, err
 }

@@ -64,6 +64,11 @@ type Host interface {
 
 // Statement is the record of one execution.
 type Statement interface {
+	// Allow is asked ahead of the execution; its error is why the statement must not run now.
+	Allow() error
+	// Again reports whether a read that failed before its first row is run once more, after it has waited for its time. It changes want
+	// to say where.
+	Again(ctx context.Context, err error, want *lane.ReadOptions) bool
 	// End closes the record and returns the outcome's error in its public form. It is called once.
 	End(ctx context.Context, o Outcome) error
 }

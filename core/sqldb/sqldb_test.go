@@ -173,6 +173,10 @@ func (h *host) Statement(_ context.Context, sql string, write bool) sqldb.Statem
 	return &record{host: h, sql: sql, write: write}
 }
 
+func (r *record) Allow() error { return nil }
+
+func (r *record) Again(context.Context, error, *lane.ReadOptions) bool { return false }
+
 func (r *record) End(_ context.Context, o sqldb.Outcome) error {
 	r.host.mu.Lock()
 	defer r.host.mu.Unlock()

@@ -123,10 +123,13 @@ func (t *tx) execOne(ctx context.Context, text *text, args []any) (lane.Result, 
 	ctx = t.rec.Context(ctx)
 	st := t.conn.host.Statement(ctx, text.sql, !t.readOnly)
 	o := Outcome{Wrote: !t.readOnly, Err: t.dead}
+	if o.Err == nil {
+		o.Err = st.Allow()
+	}
 	switch {
-	case t.dead != nil:
+	case o.Err != nil:
 	case t.readOnly:
-		o.Result, o.Err = t.drain(ctx, text, args)
+		o.Result, o.Err = t.drain(ctx, st, text, args)
 	default:
 		if o.Err = t.turn(ctx); o.Err == nil {
 			o.Result, o.Err = t.write.Exec(ctx, text.sql, args)
@@ -137,8 +140,8 @@ func (t *tx) execOne(ctx context.Context, text *text, args []any) (lane.Result, 
 }
 
 // drain runs a statement on the snapshot to its end.
-func (t *tx) drain(ctx context.Context, text *text, args []any) (lane.Result, error) {
-	cur, err := t.onSnapshot(ctx, text, args)
+func (t *tx) drain(ctx context.Context, st Statement, text *text, args []any) (lane.Result, error) {
+	cur, err := t.onSnapshot(ctx, st, text, args)
 	if err != nil {
 		return lane.Result{}, err
 	}
@@ -148,17 +151,32 @@ func (t *tx) drain(ctx context.Context, text *text, args []any) (lane.Result, er
 	return cur.Finish(), err
 }
 
-// onSnapshot opens a statement on the transaction's reader, which it takes with the first.
-func (t *tx) onSnapshot(ctx context.Context, text *text, args []any) (*lane.Cursor, error) {
-	if t.read == nil {
-		opt := t.conn.read()
-		opt.Snapshot = true
-		rd, err := t.conn.lanes.Read(ctx, opt)
-		if err != nil {
-			return nil, err
-		}
-		t.read = rd
+// onSnapshot opens a statement on the transaction's reader, which it takes with the first. While that has given nothing, it may be run
+// again on another.
+func (t *tx) onSnapshot(ctx context.Context, st Statement, text *text, args []any) (*lane.Cursor, error) {
+	if t.read != nil {
+		return t.openRead(ctx, text, args)
 	}
+	want := t.conn.read()
+	want.Snapshot = true
+	for {
+		var cur *lane.Cursor
+		rd, err := t.conn.lanes.Read(ctx, want)
+		if err == nil {
+			t.read = rd
+			cur, err = t.openRead(ctx, text, args)
+		}
+		if err == nil || !st.Again(ctx, err, &want) {
+			return cur, err
+		}
+		if t.read != nil {
+			t.read.Close()
+			t.read = nil
+		}
+	}
+}
+
+func (t *tx) openRead(ctx context.Context, text *text, args []any) (*lane.Cursor, error) {
 	cur, err := t.read.Open(ctx, text.sql, args)
 	if errors.Is(err, lane.ErrWrites) && t.readOnly {
 		err = readOnlyError{}
@@ -185,8 +203,11 @@ func (t *tx) open(ctx context.Context, text *text, args []any, r *reading) (err 
 	if t.dead != nil {
 		return t.dead
 	}
+	if err := r.st.Allow(); err != nil {
+		return err
+	}
 	if t.write == nil && (t.readOnly || text.verb != verbSavepoint) { // a savepoint must be where the writes will be
-		r.cur, err = t.onSnapshot(ctx, text, args)
+		r.cur, err = t.onSnapshot(ctx, r.st, text, args)
 		if err == nil && !t.readOnly {
 			r.log = t.reads.begin(text.sql, args)
 		}

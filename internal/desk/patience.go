@@ -11,7 +11,7 @@ import (
 
 // How long a call is begun again that was provably not applied, and how long a pause gets.
 const (
-	patience     = 30 * time.Second
+	patience     = 5 * time.Minute
 	longestPause = time.Second
 )
 
