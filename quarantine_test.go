@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/quarantine"
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/faultfs"
@@ -151,4 +152,83 @@ func TestQuarantineRefusesMigrations(t *testing.T) {
 		t.Fatal("opened without the schema that it counts on")
 	}
 	wantOnly(t, err, engine.ErrQuarantined)
+}
+
+// TestQuarantineRefusesTheMigrator: neither the migrator of a database that went into quarantine while it was open changes it, nor one that
+// is opened for that; but for the way out, a snapshot that is put back where no program has the database open.
+func TestQuarantineRefusesTheMigrator(t *testing.T) {
+	t.Parallel()
+	db, p := cold(t, func(c *engine.Config) { c.Migrations, c.Migrate.SnapshotKeep = schema(t, 1), 3 })
+	p.Add(faultfs.Rule{Kind: sqlite.OpRead, Err: sqlite.ResultCode(11)})
+	wantOnly(t, db.QueryRow(t.Context(), "SELECT sum(balance) FROM acc").Scan(new(int)), engine.ErrCorrupt)
+	changes := func(m *engine.Migrator) map[string]error {
+		_, up := m.Up(t.Context())
+		_, down := m.Down(t.Context(), migrate.DownOptions{To: 0})
+		_, repair := m.Repair(t.Context(), migrate.RepairOptions{AdoptDrift: true})
+		return map[string]error{"up": up, "down": down, "repair": repair}
+	}
+	path := db.Config().URL
+	for kind, err := range changes(db.Migrations()) {
+		if !errors.Is(err, engine.ErrQuarantined) && (kind != "up" || err != nil) { // where nothing is pending up has nothing to do
+			t.Errorf("%s at run time: %v", kind, err)
+		}
+	}
+	if _, _, err := db.Migrations().Restore(t.Context(), migrate.RestoreOptions{Path: made(t)}); !errors.Is(err, engine.ErrQuarantined) {
+		t.Errorf("restore at run time: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(path)
+	cfg.Migrations = schema(t, 2)
+	m, err := engine.OpenMigrator(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for kind, err := range changes(m) {
+		if !errors.Is(err, engine.ErrQuarantined) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	if _, _, err := m.Restore(t.Context(), migrate.RestoreOptions{Path: made(t)}); err != nil {
+		t.Errorf("restore: %v", err)
+	}
+}
+
+// TestResetReadsTheFindings: damage that the check reports and that is no error of a statement keeps the quarantine: a row that its index
+// does not know.
+func TestResetReadsTheFindings(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lost.db")
+	db := openAt(t, path)
+	exec(t, db, "CREATE TABLE t (x TEXT)", "CREATE INDEX tx ON t (x)", "INSERT INTO t VALUES ('aaaaaaaaaaaa')", "CREATE TABLE other (x)", "INSERT INTO other VALUES (1)")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, bytes.Replace(raw, []byte("aaaaaaaaaaaa"), []byte("bbbbbbbbbbbb"), 1)) // in the table, or in the index
+	p := &faultfs.Plan{}
+	db, err = engine.OpenOn(t.Context(), config(path), nil, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	one(t, db, "SELECT x FROM other")
+	exec(t, db, "UPDATE other SET x = 1")
+	fault := p.Add(faultfs.Rule{Kind: sqlite.OpRead, Err: sqlite.ResultCode(11)})
+	if err := db.QueryRow(t.Context(), "SELECT count(*) FROM t NOT INDEXED").Scan(new(int)); fault.Hits() != 1 || !errors.Is(err, engine.ErrCorrupt) {
+		t.Fatalf("%d faults, %v", fault.Hits(), err)
+	}
+	found, err := db.Quarantine().Check(t.Context())
+	if err != nil || len(found) == 0 {
+		t.Fatalf("the check found %q, %v", found, err)
+	}
+	wantOnly(t, db.Quarantine().Reset(t.Context()), engine.ErrCorrupt)
+	if db.Quarantine().Err() == nil || quarantine.Load(path) == nil {
+		t.Errorf("released with %q", found)
+	}
 }

@@ -93,6 +93,44 @@ func TestHopelessWaitsAreRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// TestFrozenRefusesAtOnce: nobody queues for a writer that will not write, however long the one before it takes; and who waits already is
+// told when its turn comes.
+func TestFrozenRefusesAtOnce(t *testing.T) {
+	t.Parallel()
+	r := build(t, nil)
+	r.must(t, "CREATE TABLE t (n INTEGER) STRICT")
+	inside, leave, first, second := make(chan struct{}), make(chan struct{}), make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := r.Update(context.Background(), lane.JobOptions{RunOnce: true, Hold: time.Minute}, func(*lane.Tx) error { close(inside); <-leave; return nil })
+		first <- err
+	}()
+	<-inside
+	go func() { second <- r.exec(context.Background(), "INSERT INTO t VALUES (2)") }()
+	eventually(t, "the second to wait", func() bool { return r.Stats().Writer.Waiting == 1 })
+	why := errors.New("frozen for the test")
+	r.Freeze(why)
+	refused := make(chan error, 1)
+	go func() { refused <- r.exec(context.Background(), "INSERT INTO t VALUES (3)") }()
+	select {
+	case err := <-refused:
+		if !errors.Is(err, why) {
+			t.Errorf("refused with %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it waits for the writer")
+	}
+	close(leave)
+	if err := <-second; !errors.Is(err, why) {
+		t.Errorf("who waited was told %v", err)
+	}
+	<-first // its group may or may not have begun before
+	r.Thaw()
+	r.must(t, "INSERT INTO t VALUES (4)")
+	if n := r.number(t, "SELECT sum(n) FROM t"); n != 4 {
+		t.Errorf("sum %d", n)
+	}
+}
+
 // TestGreedyTenant: one that asks for all it can get does not make another wait for it.
 func TestGreedyTenant(t *testing.T) {
 	t.Parallel()

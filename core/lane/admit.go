@@ -70,6 +70,7 @@ func (w *writer) mayRetry() bool {
 // its caller still waits, and the budget has something left. Whoever is told no hears of the failure himself.
 func (s *shift) retries(j *job, own error) bool {
 	d := retry.Of(own, retry.Write)
+	j.most = max(j.most, d.Again.Most())
 	if d.Again == retry.Never || !j.again() || j.ctx.Err() != nil || !s.w.mayRetry() {
 		return false
 	}

@@ -116,7 +116,7 @@ func (s *shift) replay(members []*job, cause error) {
 	for i := len(members) - 1; i >= 0; i-- { // backwards: each goes to the front of the line
 		j := members[i]
 		switch {
-		case j.report.Runs > 1:
+		case j.spent():
 			j.done(&NotAppliedError{j.name(), cause})
 		case j.run != nil:
 			s.w.stats.replayed.Add(1)

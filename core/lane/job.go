@@ -49,6 +49,7 @@ type job struct {
 	tx     *Tx
 	report Report
 	freed  time.Time // when its work was done
+	most   int       // runs that may be followed by another; 0: one
 
 	ticket
 }
@@ -75,7 +76,10 @@ func newJob(ctx context.Context, opt JobOptions, run func(*Tx) error) *job {
 func (j *job) durable() bool { return !j.opt.Relaxed }
 
 // again reports whether the job may be run once more after a run that left nothing behind.
-func (j *job) again() bool { return j.report.Runs <= 1 && (j.run != nil || j.opt.Replayable) }
+func (j *job) again() bool { return !j.spent() && (j.run != nil || j.opt.Replayable) }
+
+// spent reports whether it has been run as often as it may.
+func (j *job) spent() bool { return j.report.Runs > max(1, j.most) }
 
 // told is the report that goes with err. Where the caller left before the lane had done, the lane may still be writing it.
 func (j *job) told(err error) Report {

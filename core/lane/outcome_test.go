@@ -260,3 +260,38 @@ func TestWriteErrorIsRunAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestStaleSnapshotsRunAgain: a transaction whose snapshot another program has made stale begins anew, three times at most; what may not
+// run again does not, and what gets another error meanwhile has had its turn.
+func TestStaleSnapshotsRunAgain(t *testing.T) {
+	t.Parallel()
+	for stale := 1; stale <= 4; stale++ {
+		for _, replayable := range []bool{true, false} {
+			r, plan := faulty(t, nil)
+			r.must(t, "CREATE TABLE t (n INTEGER NOT NULL PRIMARY KEY, v BLOB) STRICT")
+			runs := 0
+			rep, err := r.Update(t.Context(), lane.JobOptions{Replayable: replayable}, func(tx *lane.Tx) error {
+				if runs++; runs <= stale {
+					plan.Add(faultfs.Rule{Kind: sqlite.OpWrite, Files: logFile, Err: sqlite.ResultCode(5 | 2<<8)})
+				}
+				_, err := tx.Exec(context.Background(), "INSERT INTO t WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c LIMIT 3000) SELECT x, zeroblob(4000) FROM c", nil)
+				return err
+			})
+			plan.Clear()
+			want := 1
+			if replayable {
+				want = min(stale, 3) + 1
+			}
+			if runs != want || rep.Runs != want {
+				t.Errorf("stale %d times, replayable %v: %d runs, %d reported, want %d", stale, replayable, runs, rep.Runs, want)
+			}
+			ok := replayable && stale <= 3
+			if (err == nil) != ok || !ok && sqlite.ClassOf(err) != sqlite.BusySnapshot {
+				t.Errorf("stale %d times, replayable %v: %v", stale, replayable, err)
+			}
+			if n := r.number(t, "SELECT count(*) FROM t"); (n == 3000) != ok {
+				t.Errorf("%d rows", n)
+			}
+		}
+	}
+}

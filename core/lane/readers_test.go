@@ -207,6 +207,32 @@ func TestIdleConnectionsClose(t *testing.T) {
 	}
 }
 
+// TestFreshConnections: who asks for one that nobody has used gets it, though another is idle; where no more may be opened it takes what
+// there is.
+func TestFreshConnections(t *testing.T) {
+	t.Parallel()
+	r := build(t, func(s *setup) { s.cfg.Readers.Conns = 3 })
+	fill(t, r, 10)
+	r.number(t, "SELECT count(*) FROM q")
+	for want := uint64(2); want <= 3; want++ {
+		rd, err := r.Read(t.Context(), lane.ReadOptions{Fresh: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rd.Close()
+		if st := r.Stats().Readers; st.Opened != want || st.Idle != 1 {
+			t.Errorf("%d opened, %d idle; want %d and the one of before", st.Opened, st.Idle, want)
+		}
+	}
+	c, err := r.Query(t.Context(), lane.ReadOptions{Fresh: true}, "SELECT count(*) FROM q", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Close(); r.Stats().Readers.Opened != 3 {
+		t.Errorf("%d opened of three that may be", r.Stats().Readers.Opened)
+	}
+}
+
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !ok(); {

@@ -292,7 +292,7 @@ func (t *Tx) failed(ctx context.Context, class *sqlite.Class, err error) error {
 			t.dead = cause
 		}
 		return cause
-	case fatal(kind) || kind == sqlite.Full:
+	case fatal(kind) || kind == sqlite.Full || kind == sqlite.BusySnapshot: // whose snapshot is stale has to begin anew
 		t.dead = err
 	}
 	return err

@@ -113,10 +113,10 @@ func (l *Lanes) Update(ctx context.Context, opt JobOptions, fn func(*Tx) error) 
 	if err := l.refuses(&opt); err != nil {
 		return Report{}, err
 	}
-	runs := 0
+	runs, most := 0, 0
 	for {
 		j := newJob(ctx, opt, nil)
-		j.report.Runs = runs
+		j.report.Runs, j.most = runs, most
 		tx, err := l.writer.lend(j)
 		if err != nil {
 			return j.told(err), err
@@ -125,7 +125,7 @@ func (l *Lanes) Update(ctx context.Context, opt JobOptions, fn func(*Tx) error) 
 		if !again {
 			return j.told(err), err
 		}
-		runs = j.report.Runs
+		runs, most = j.report.Runs, j.most
 	}
 }
 

@@ -58,6 +58,17 @@ func TestRealFullDisk(t *testing.T) {
 	wantInt(t, r, "SELECT count(*) FROM t", 1)
 }
 
+// TestFreeBytesUnknown: a file system that counts no blocks does not say that it is full.
+func TestFreeBytesUnknown(t *testing.T) {
+	t.Parallel()
+	if free, known := sqlite.FreeBytes("/proc/self/status"); known {
+		t.Errorf("/proc has %d bytes free", free)
+	}
+	if free, known := sqlite.FreeBytes(filepath.Join(t.TempDir(), "x.db")); !known || free <= 0 {
+		t.Errorf("%d bytes free, known %v", free, known)
+	}
+}
+
 func TestReadOnlyFileSystem(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "size=8m")
