@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tidegate/engine/core/lane"
@@ -50,6 +51,8 @@ type Config struct {
 	Tenants TenantsConfig
 	// Rules judge rows before they are committed.
 	Rules RulesConfig
+	// Telemetry says what is measured and kept.
+	Telemetry TelemetryConfig
 	// Extend adds SQL functions, collations and extensions to every connection.
 	Extend Extensions
 
@@ -57,6 +60,8 @@ type Config struct {
 	Trace TraceConfig
 	// TracerProvider receives the spans. Nil: the global one of OpenTelemetry.
 	TracerProvider trace.TracerProvider
+	// MeterProvider receives the metrics. Nil: the global one of OpenTelemetry.
+	MeterProvider metric.MeterProvider
 	// Logger receives the few events that an operator must see. Nil: slog's default.
 	Logger *slog.Logger
 }
@@ -200,6 +205,8 @@ func DefaultConfig(url string) Config {
 		Rules: RulesConfig{Keep: 10_000},
 		Trace: TraceConfig{Records: 1 << 16, Slow: TraceSlow{Signal: 50 * time.Millisecond, Analytics: 2 * time.Second,
 			Other: 100 * time.Millisecond, Plugin: 5 * time.Millisecond}},
+		Telemetry: TelemetryConfig{Measure: true, Interval: 10 * time.Second, Limit: 256 << 20,
+			Slow: SlowConfig{Log: true, Signal: 50 * time.Millisecond, Analytics: 2 * time.Second, Other: 100 * time.Millisecond, Bindings: BindingsShape}},
 		Keys:    KeysConfig{Age: 7 * 24 * time.Hour, Entries: 1_000_000},
 		Migrate: MigrateConfig{SnapshotKeep: m.Snapshots.Keep, LockWait: m.LockWait, HashBudget: m.HashBudget, Rehearse: m.Rehearse},
 	}
@@ -299,6 +306,7 @@ func (c *Config) mistakes(l *lane.Config, url error) []string {
 	bad = append(bad, c.Tenants.mistakes()...)
 	bad = append(bad, c.Rules.mistakes()...)
 	bad = append(bad, c.Trace.mistakes()...)
+	bad = append(bad, c.Telemetry.mistakes()...)
 	if c.Writer.Durability > Relaxed {
 		bad = append(bad, "writer.durability: must be Durable or Relaxed")
 	}

@@ -42,8 +42,9 @@ type DB struct {
 
 // chores are what the engine does beside its lanes.
 type chores struct {
-	stop chan struct{}
-	wg   sync.WaitGroup
+	stop    chan struct{}
+	wg      sync.WaitGroup
+	watched *telemetry // nil: nothing is measured
 }
 
 // testSeams are what tests of this package may replace.
@@ -91,6 +92,7 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 		return nil, typed(err, "")
 	}
 	db.rec = cfg.record(loc)
+	db.rec.Recorder = db.watch(db.rec.Recorder)
 	defer func() {
 		if err != nil {
 			db.guard.prober.stop()
@@ -124,6 +126,7 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	if db.rules.enforcer != nil && db.whyReadOnly() == nil && cfg.Rules.Keep > 0 {
 		db.rules.recorder = change.NewRecorder(db.lanes, int64(cfg.Rules.Keep))
 	}
+	db.measure(ctx, loc)
 	db.guard.prober.arm()
 	return db, nil
 }
@@ -235,6 +238,7 @@ func (db *DB) Shutdown(ctx context.Context) error {
 		err = db.lanes.Shutdown(ctx)
 		db.chores.wg.Wait()
 		db.land(ctx)
+		db.chores.watched.close(db)
 		if e := db.store.Close(); err == nil {
 			err = typed(e, "")
 		}

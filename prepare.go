@@ -119,7 +119,8 @@ func (s *Stmt) Exec(ctx context.Context, args ...any) (Result, error) {
 	defer cancel()
 	ctx, plugins := s.db.plugged(ctx)
 	var st trace.Statement
-	s.begin(&st, sqlite.Writer.String(), opts.class)
+	s.begin(&st, sqlite.Writer.String(), opts)
+	st.Given.Args = plain
 	var res lane.Result
 	rep, err := s.db.write(ctx, opts.job(s.db), s.about, func(tx *lane.Tx) error {
 		var err error
@@ -147,11 +148,12 @@ func (s *Stmt) query(ctx context.Context, rows *Rows, sql string, args []any) er
 	}
 	rows.db = s.db
 	rows.ctx, rows.cancel = opts.bound(ctx)
+	rows.bound(plain)
 	if s.writes {
-		s.begin(&rows.st, sqlite.Writer.String(), opts.class)
+		s.begin(&rows.st, sqlite.Writer.String(), opts)
 		rows.cur, err = s.write(rows.ctx, plain, opts, &rows.st)
 	} else {
-		s.begin(&rows.st, laneOf(opts.class), opts.class)
+		s.begin(&rows.st, laneOf(opts.class), opts)
 		rows.cur, err = s.db.read(rows.ctx, s.sql, plain, opts, &rows.st)
 	}
 	if err != nil {
@@ -177,8 +179,9 @@ func (s *Stmt) write(ctx context.Context, args []any, opts callOptions, st *trac
 }
 
 // begin begins the record of one execution, with what is known already.
-func (s *Stmt) begin(st *trace.Statement, lane string, class Class) {
-	st.Query, st.Start, st.Lane, st.Class = s.about, time.Now(), lane, class.String()
+func (s *Stmt) begin(st *trace.Statement, lane string, opts callOptions) {
+	st.Query, st.Start, st.Lane, st.Class = s.about, time.Now(), lane, opts.class.String()
+	st.Given.SQL, st.Given.Name = s.sql, opts.name
 }
 
 // split tells options from arguments. Most calls have none, and those of the statement hold.
@@ -246,8 +249,8 @@ func (t TxStmt) Exec(ctx context.Context, args ...any) (Result, error) {
 		return Result{}, err
 	}
 	var st trace.Statement
-	t.s.begin(&st, sqlite.Writer.String(), t.tx.opts.class)
-	st.Tx = t.tx.span.Serial()
+	t.s.begin(&st, sqlite.Writer.String(), t.tx.opts)
+	st.Tx, st.Given.Args = t.tx.span.Serial(), plain
 	res, err := t.tx.write.Exec(ctx, t.s.sql, plain)
 	return Result{res.RowsAffected, res.LastInsertID}, t.tx.db.record(ctx, &st, res, err)
 }
@@ -266,8 +269,9 @@ func (t TxStmt) query(ctx context.Context, rows *Rows, sql string, args []any) e
 		where = laneOf(t.tx.opts.class)
 	}
 	rows.db, rows.ctx, rows.tx = t.tx.db, ctx, t.tx
-	t.s.begin(&rows.st, where, t.tx.opts.class)
+	t.s.begin(&rows.st, where, t.tx.opts)
 	rows.st.Tx = t.tx.span.Serial()
+	rows.bound(plain)
 	if rows.cur, err = t.tx.open(ctx, t.s.sql, plain); err != nil {
 		return t.tx.db.record(ctx, &rows.st, lane.Result{}, err)
 	}

@@ -41,6 +41,7 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error)
 	ctx, plugins := db.plugged(ctx)
 	var st trace.Statement
 	db.begin(&st, sql, sqlite.Writer.String(), opts)
+	st.Given.Args = plain
 	if err := alone(st.Query); err != nil {
 		return Result{}, db.record(ctx, &st, lane.Result{}, err)
 	}
@@ -97,6 +98,7 @@ func (db *DB) query(ctx context.Context, rows *Rows, sql string, args []any) err
 	rows.db = db
 	rows.ctx, rows.cancel = opts.bound(ctx)
 	db.begin(&rows.st, sql, laneOf(opts.class), opts)
+	rows.bound(plain)
 	rows.cur, err = db.read(rows.ctx, sql, plain, opts, &rows.st)
 	if err != nil {
 		err = db.record(rows.ctx, &rows.st, lane.Result{}, err)
@@ -240,6 +242,7 @@ func laneOf(c Class) string {
 // begin begins the record of one execution, in place: a record that is passed on lives on the heap.
 func (db *DB) begin(st *trace.Statement, sql, lane string, opts callOptions) {
 	st.Query, st.Start, st.Lane, st.Class = db.queries.describe(sql), time.Now(), lane, opts.class.String()
+	st.Given.SQL, st.Given.Name = sql, opts.name
 }
 
 // record ends it, and gives the error its public form.

@@ -23,7 +23,11 @@ type Rows struct {
 	columns []string // of closed rows
 	text    textChunk
 	plan    *structPlan // how the columns fill the struct that was scanned last
+	given   [8]any      // what is bound, where it fits
 }
+
+// bound notes what is bound, in memory of its own: the caller's slice is the caller's again before the rows are read.
+func (r *Rows) bound(args []any) { r.st.Given.Args = append(r.given[:0], args...) }
 
 // Columns are the names of the columns.
 func (r *Rows) Columns() []string {

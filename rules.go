@@ -105,6 +105,7 @@ func withPass(functions []Function) []Function {
 // judged logs, traces and stores what a rule had to say.
 func (db *DB) judged(ctx context.Context, ev *change.Event) {
 	v := &ev.Verdict
+	db.chores.watched.judged(ev)
 	reason := v.Reason
 	if ev.Err != nil {
 		reason = ev.Err.Error()

@@ -81,6 +81,7 @@ func (tx *Tx) exec(ctx context.Context, sql string, args []any) (Result, error) 
 	var st trace.Statement
 	tx.db.begin(&st, sql, sqlite.Writer.String(), tx.opts)
 	st.Tx = tx.span.Serial()
+	st.Given.Args = plain
 	if err := tx.db.mayRun(st.Query); err != nil {
 		return Result{}, tx.db.record(ctx, &st, lane.Result{}, err)
 	}
@@ -116,6 +117,7 @@ func (tx *Tx) query(ctx context.Context, rows *Rows, sql string, args []any) err
 	rows.db, rows.ctx, rows.tx = tx.db, ctx, tx
 	tx.db.begin(&rows.st, sql, where, tx.opts)
 	rows.st.Tx = tx.span.Serial()
+	rows.bound(plain)
 	if err = tx.db.mayRun(rows.st.Query); err == nil {
 		rows.cur, err = tx.open(ctx, sql, plain)
 	}

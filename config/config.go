@@ -48,7 +48,9 @@ type Settings struct {
 
 // Defaults are the settings where nothing is set.
 func Defaults() Settings {
-	return Settings{Engine: engine.DefaultConfig(DefaultURL), Schema: schemaNone, Server: DefaultServer()}
+	e := engine.DefaultConfig(DefaultURL)
+	e.Telemetry.Store = true // whoever runs a program wants to know how it was yesterday; an embedder is not given a file that it did not ask for
+	return Settings{Engine: e, Schema: schemaNone, Server: DefaultServer()}
 }
 
 // The values of the setting migrations.

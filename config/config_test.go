@@ -68,7 +68,9 @@ func TestLayers(t *testing.T) {
 func TestDefaultsAreTheCodes(t *testing.T) {
 	t.Parallel()
 	s := load(t, config.Sources{})
-	if want := engine.DefaultConfig(config.DefaultURL); !reflect.DeepEqual(s.Engine, want) {
+	want := engine.DefaultConfig(config.DefaultURL)
+	want.Telemetry.Store = true
+	if !reflect.DeepEqual(s.Engine, want) {
 		t.Errorf("got %+v\nwant %+v", s.Engine, want)
 	}
 	if want := config.DefaultServer(); !reflect.DeepEqual(s.Server, want) {
@@ -83,7 +85,7 @@ func TestDefaultsAreTheCodes(t *testing.T) {
 }
 
 // inGo lists the fields that no text can fill.
-var inGo = []string{"Engine.Rules.Source", "Engine.Migrations", "Engine.Extend.Functions", "Engine.Extend.Collations", "Engine.Extend.Modules", "Engine.TracerProvider", "Engine.Trace.Sink", "Engine.Logger",
+var inGo = []string{"Engine.Rules.Source", "Engine.Migrations", "Engine.Extend.Functions", "Engine.Extend.Collations", "Engine.Extend.Modules", "Engine.TracerProvider", "Engine.MeterProvider", "Engine.Trace.Sink", "Engine.Logger",
 	"Engine.Migrate.Go", "Engine.Migrate.Components", "Engine.Migrate.Probes", "Engine.Migrate.Progress", "Engine.Migrate.Ended"}
 
 // leaves collects the fields of a struct that hold values, by path.
@@ -130,7 +132,7 @@ const trustedKey = "ops=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 // another returns a text that is right and not the default.
 func another(v config.Value) string {
-	for from, to := range map[string]string{"true": "false", "false": "true", "none": "trading", "durable": "relaxed", "string": "number"} {
+	for from, to := range map[string]string{"true": "false", "false": "true", "none": "trading", "durable": "relaxed", "string": "number", "shape": "hash"} {
 		if v.Text == from {
 			return to
 		}
@@ -152,6 +154,8 @@ func another(v config.Value) string {
 		return "15MiB"
 	case v.Key == "wal.hard":
 		return "63MiB"
+	case v.Key == "telemetry.interval": // it divides a minute
+		return "5s"
 	case strings.HasSuffix(v.Key, ".cache_kib"):
 		return "100"
 	}

@@ -12,7 +12,7 @@ type setting struct {
 	key string
 	// field returns the address of the field that the setting fills. Its type decides how the value is written: *string, *bool,
 	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *[]engine.Quota, *[]engine.RowCheck,
-	// *engine.Durability.
+	// *engine.Durability, *engine.BindingsPolicy.
 	field func(*Settings) any
 	// words are the only values allowed; nil where there is no such list.
 	words []string
@@ -46,6 +46,7 @@ func table() []setting {
 	out = append(out, traceSettings()...)
 	out = append(out, pluginSettings()...)
 	out = append(out, tenantSettings()...)
+	out = append(out, telemetrySettings()...)
 	return append(out, serverSettings()...)
 }
 

@@ -21,6 +21,8 @@ type unit struct {
 // units lists the units of size, the largest that divides a size evenly is shown.
 var units = []unit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1}}
 
+var policies = map[string]engine.BindingsPolicy{"none": engine.BindingsNone, "shape": engine.BindingsShape, "hash": engine.BindingsHash, "full": engine.BindingsFull}
+
 var durabilities = map[string]engine.Durability{"durable": engine.Durable, "relaxed": engine.Relaxed}
 
 // parse reads the text of a value into the type of the setting's field. Errors repeat it only where it cannot be a secret.
@@ -45,6 +47,11 @@ func (st setting) parse(text string) (any, error) {
 		return parseQuotas(parseList(text))
 	case *[]engine.RowCheck:
 		return parseRowChecks(text)
+	case *engine.BindingsPolicy:
+		if p, ok := policies[text]; ok {
+			return p, nil
+		}
+		return nil, fmt.Errorf("must be one of %s", strings.Join(st.words, ", "))
 	case *engine.Durability:
 		if d, ok := durabilities[text]; ok {
 			return d, nil
@@ -76,6 +83,8 @@ func (st setting) get(s *Settings) any {
 		return slices.Clone(*p)
 	case *[]engine.RowCheck:
 		return slices.Clone(*p)
+	case *engine.BindingsPolicy:
+		return *p
 	case *engine.Durability:
 		return *p
 	}
@@ -101,6 +110,8 @@ func (st setting) set(s *Settings, v any) {
 		*p, _ = v.([]engine.Quota)
 	case *[]engine.RowCheck:
 		*p, _ = v.([]engine.RowCheck)
+	case *engine.BindingsPolicy:
+		*p, _ = v.(engine.BindingsPolicy)
 	case *engine.Durability:
 		*p, _ = v.(engine.Durability)
 	}
@@ -121,6 +132,8 @@ func (st setting) text(s *Settings) string {
 		return strings.Join(quotaTexts(v), ",")
 	case []engine.RowCheck:
 		return rowCheckText(v)
+	case engine.BindingsPolicy:
+		return v.String()
 	case engine.Durability:
 		for name, d := range durabilities {
 			if d == v {

@@ -48,12 +48,14 @@ func (s *shift) commit() {
 		if err := s.conn.Exec("COMMIT"); err != nil {
 			s.discard(err)
 		}
+		s.w.stats.busy.Add(int64(time.Since(g.began)))
 		return
 	}
 	began := time.Now()
 	span, told := s.observe()
 	err := s.conn.Exec("COMMIT")
 	ended := time.Now()
+	s.w.stats.busy.Add(int64(ended.Sub(g.began)))
 	told(CommitInfo{Err: err, Size: len(g.members), Durable: s.full, Took: ended.Sub(began)})
 	if err != nil {
 		s.commitFailed(err)

@@ -200,7 +200,7 @@ func (r *Reader) finishEarly(why error) {
 	}
 }
 
-// Open starts a statement and reads its first row. A statement that would write is not run: ErrWrites tells so.
+// Open starts a statement and reads its first row. A statement that would write is not run: ErrWrites tells so; its plan can be asked for.
 func (r *Reader) Open(ctx context.Context, sql string, args []any) (*Cursor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -220,7 +220,7 @@ func (r *Reader) start(ctx context.Context, sql string, args []any, c *Cursor) (
 	r.current.Store(stmt)
 	class := stmt.Class()
 	switch {
-	case !class.ReadOnly:
+	case !class.ReadOnly && !class.Explain: // SQLite says of a plan what it would say of the statement
 		err = ErrWrites
 	case class.UsesConnState:
 		err = connState()

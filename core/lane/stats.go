@@ -11,7 +11,7 @@ type writerStats struct {
 	commits, jobs, failed   atomic.Uint64
 	expired, kicked, fenced atomic.Uint64
 	replayed, isolated      atomic.Uint64
-	commitTime              atomic.Int64
+	commitTime, busy        atomic.Int64
 	sizes                   [8]atomic.Uint64
 	outcome                 outcomeStats
 	file                    fileStats
@@ -49,6 +49,7 @@ type WriterStats struct {
 	// GroupSize counts the groups of 1, 2–3, 4–7, 8–15, 16–31, 32–63, 64–127 and 128 or more members.
 	GroupSize  [8]uint64
 	CommitTime time.Duration // total
+	Busy       time.Duration // total, from the begin of a group to the end of its COMMIT
 	Replayed   uint64        // transactions run again after another's fault
 	Isolated   uint64        // transactions moved to a group of their own
 	Limits     LimitStats
@@ -122,7 +123,7 @@ func (l *Lanes) Stats() Stats {
 	}
 	s := &w.stats
 	st.Writer = WriterStats{Jobs: s.jobs.Load(), Commits: s.commits.Load(), Failed: s.failed.Load(), Queues: w.q.stats(),
-		Waiting: int(w.q.depthNow.Load()), CommitTime: time.Duration(s.commitTime.Load()), Replayed: s.replayed.Load(), Isolated: s.isolated.Load(),
+		Waiting: int(w.q.depthNow.Load()), CommitTime: time.Duration(s.commitTime.Load()), Busy: time.Duration(s.busy.Load()), Replayed: s.replayed.Load(), Isolated: s.isolated.Load(),
 		Limits:  LimitStats{Expired: s.expired.Load(), Interrupted: s.kicked.Load(), Fenced: s.fenced.Load()},
 		File:    FileStats{Busy: s.file.busy.Load(), Foreign: s.file.foreign.Load(), Moved: s.file.moved.Load(), Reconnects: s.file.reconnects.Load(), Yields: s.file.yields.Load()},
 		Outcome: OutcomeStats{Committed: s.outcome.committed.Load(), Missing: s.outcome.missing.Load(), Unknown: s.outcome.unknown.Load()}}

@@ -159,7 +159,7 @@ var catalog = [ids]Definition{
 	ConnectionTimeouts: {Name: "db.client.connection.timeouts", Unit: "{timeout}", Kind: Counter, Labels: "db.client.connection.pool.name",
 		Help: "Callers that waited for a turn or a connection for too long."},
 	ConnectionWait: {Name: "db.client.connection.wait_time", Unit: "s", Kind: Distribution, Scale: nanoseconds, Labels: "db.client.connection.pool.name",
-		Help: "How long reads waited for a turn or a connection."},
+		Help: "How long reads waited for a turn or a connection: those that had to."},
 	ConnectionOpened: {Name: "engine.connection.opened", Unit: "{connection}", Kind: Counter, Labels: "db.client.connection.pool.name", Help: "Connections that were opened."},
 	ConnectionLeaked: {Name: "engine.connection.leaked", Unit: "{connection}", Kind: Gauge, Help: "Connections that were fenced and left behind; a restart frees them."},
 	WALSize:          {Name: "sqlite.wal.size", Unit: "By", Kind: Gauge, Help: "Size of the write-ahead log's file."},

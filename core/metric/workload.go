@@ -39,7 +39,7 @@ type Statement struct {
 	End                    time.Time
 	Duration, Wait         time.Duration
 	Rows, Steps            int64
-	// InTransaction is true where the wait is that of a transaction, which reports it itself.
+	// InTransaction is true where there is no wait to measure, or it is that of a transaction, which reports it itself.
 	InTransaction bool
 	// Error is the type of its error; "" where it had none.
 	Error string
@@ -75,7 +75,9 @@ func (w *Workload) Transaction(kind, outcome string, wait, hold time.Duration, r
 	w.transactions.add(kind, outcome)
 	w.retries.Add(uint64(retries))
 	if kind == "view" {
-		w.wait(pools[0], wait)
+		if wait > 0 {
+			w.wait(pools[0], wait)
+		}
 		return
 	}
 	w.writerWait.Add(int64(wait))

@@ -2,7 +2,7 @@ package trace
 
 import "time"
 
-// Statement is the record of one execution. It holds no bound value and no pointer to one. The zero value of every field but Query and
+// Statement is the record of one execution. It holds no bound value and no pointer to one but in Given. The zero value of every field but Query and
 // Start means "none" or "unknown". Its owner may use it again as soon as [Recorder.Statement] has returned.
 type Statement struct {
 	// Query describes the SQL; never nil.
@@ -26,6 +26,17 @@ type Statement struct {
 	Work Work
 	// Err is how it failed; nil when it did not.
 	Err error
+	// Given is what the caller gave: for what looks into a statement in this process, never for what leaves it.
+	Given Given
+}
+
+// Given is what a caller gave for a statement. It holds literals and bound values, so it must not be exported, stored or logged.
+type Given struct {
+	// SQL is the text as it was written; Name is what the caller called the transaction, and is the one field that may be shown.
+	SQL, Name string
+	// Args are the bindings; nil where they are not known. The slice is good during the call, and slices of bytes in it are the caller's: look
+	// at their length alone.
+	Args []any
 }
 
 // Waits are times in which a statement waited.

@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/slowlog"
+)
+
+// Explain returns the plan that SQLite would follow for a statement with these arguments, without running it. The plan can depend on them, so give
+// those that the statement runs with. An [Option] among them is one of the call; the lane is that of [ClassMaintenance] whatever it says.
+//
+// # Errors
+//
+// Those of [DB.Query].
+func (db *DB) Explain(ctx context.Context, sql string, args ...any) ([]PlanStep, error) {
+	opts, plain, err := splitArgs(args)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.admit(ctx, "Explain", "tx.Query with EXPLAIN QUERY PLAN"); err != nil {
+		return nil, err
+	}
+	ctx, cancel := opts.bound(ctx)
+	defer cancel()
+	steps, err := db.planOf(ctx, slowlog.Given{SQL: sql, Args: plain})
+	return steps, typed(err, db.queries.describe(sql).Text)
+}
+
+// planOf asks for a plan on a reader of the engine's own.
+func (db *DB) planOf(ctx context.Context, g slowlog.Given) ([]slowlog.PlanStep, error) {
+	cur, err := db.lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: "explain"}, "EXPLAIN QUERY PLAN "+g.SQL, g.Args)
+	if err != nil {
+		return nil, err
+	}
+	defer cur.Finish()
+	steps := []slowlog.PlanStep{}
+	for {
+		ok, err := cur.Next(ctx)
+		if err != nil || !ok {
+			return steps, err
+		}
+		row := cur.Row()
+		steps = append(steps, slowlog.PlanStep{ID: row[0].Int, Parent: row[1].Int, Detail: string(row[3].Bytes)})
+	}
+}
+
+// again runs a statement that reads, and counts what it does.
+func (db *DB) replay(ctx context.Context, g slowlog.Given) (Replayed, error) {
+	var out Replayed
+	began := time.Now()
+	err := func() error {
+		cur, err := db.lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: "replay"}, g.SQL, g.Args)
+		if err != nil {
+			return err
+		}
+		for {
+			ok, err := cur.Next(ctx)
+			if err != nil || !ok {
+				res := cur.Finish()
+				out.Rows, out.VMSteps = res.Rows, res.Counters.VMSteps
+				return err
+			}
+		}
+	}()
+	out.Duration = time.Since(began)
+	if err == nil {
+		out.Plan, err = db.planOf(ctx, g)
+	}
+	return out, typed(err, db.queries.describe(g.SQL).Text)
+}
