@@ -32,6 +32,7 @@ race: ## the core under the race detector (needs a C compiler on Linux)
 lint: ## go vet, gofmt and the rules of docs/ARCHITECTURE.md
 	$(GO) vet $(PKG)
 	cd internal/bench && $(GO) vet ./...
+	cd internal/bench/plugins && $(GO) vet ./...
 	$(GO) test -count=1 ./internal/lint/...
 
 compat: ## sqlc, ent, bun, gorm, goose and golang-migrate on DB.SQL, in a module of their own
@@ -48,6 +49,7 @@ fuzz: ## each fuzz target for FUZZTIME
 bench: ## benchmarks, with allocations, and the engine beside a naive and a tuned pool
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 	cd internal/bench && $(GO) test -v -run Versus -timeout 10m .
+	cd internal/bench/plugins && $(GO) test -v -timeout 10m .
 
 torture: ## every promise put to the test, with a table at the end (an hour or more; ARGS='--only P1', '--short', '--list')
 	$(GO) run ./internal/torture/cmd/torture $(ARGS)

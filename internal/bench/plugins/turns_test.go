@@ -1,0 +1,82 @@
+package plugins
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	hosts "github.com/tidegate/engine/plugins"
+)
+
+// length is how long a comparison takes.
+const length = 6 * time.Second
+
+// cost is what a call costs: the median, and the tenth of the calls that were disturbed least.
+type cost struct{ median, least time.Duration }
+
+// turns runs several ways to do the same, a call each in turn, and returns what they cost.
+func turns(t *testing.T, ways ...func() error) []cost {
+	t.Helper()
+	times := make([][]time.Duration, len(ways))
+	for began := time.Now(); time.Since(began) < length; {
+		for side, do := range ways {
+			start := time.Now()
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+			times[side] = append(times[side], time.Since(start))
+		}
+	}
+	out := make([]cost, len(ways))
+	for side := range times {
+		slices.Sort(times[side])
+		out[side] = cost{times[side][len(times[side])/2], times[side][len(times[side])/10]}
+	}
+	return out
+}
+
+// build compiles a program of this module and returns its path.
+func build(t *testing.T, pkg string, env []string, flags ...string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), pkg)
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", out, "./testdata/"+pkg)...)
+	cmd.Env = append(os.Environ(), env...)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, text)
+	}
+	return out
+}
+
+// module compiles a guest.
+func module(t *testing.T, pkg string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(build(t, pkg, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}, "-buildmode=c-shared", "-ldflags=-s -w"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// manifest is that of the guest.
+func manifest(t *testing.T, code []byte) *hosts.Manifest {
+	t.Helper()
+	sum := sha256.Sum256(code)
+	m, err := hosts.ParseManifest(fmt.Appendf(nil, `name: bench
+version: 1.0.0
+abi: 1
+module: guest.wasm
+sha256: %s
+hooks: [{on: validate, table: trades, columns: [id, symbol, qty]}]
+limits: {deadline: 10s}
+`, hex.EncodeToString(sum[:])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
