@@ -73,6 +73,9 @@ func (b *Batch) Cell(row, col int) Cell { return b.rows.Cell(row, abi.New, col) 
 // Old is a value of an updated row as it was before; NULL for other operations.
 func (b *Batch) Old(row, col int) Cell { return b.rows.Cell(row, abi.Old, col) }
 
+// Int is Cell for a column of integers: false where the value is of another type, NULL included. It is the cheaper way to read one.
+func (b *Batch) Int(row, col int) (int64, bool) { return b.rows.Int(row, abi.New, col) }
+
 // Alert is one alert.
 type Alert struct {
 	// ID stays the same for one alert, from firing to resolved.

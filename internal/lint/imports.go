@@ -42,7 +42,7 @@ func zones() []zone {
 		{who: "dashboard", may: []string{root, core, internal}},
 		{who: "cmd/...", may: []string{"..."}},
 		{who: "examples/...", may: []string{"..."}, tests: []string{internal}, not: []string{internal}}, // what an embedder cannot import is no example
-		{who: "docs", tests: []string{root}},
+		{who: "docs", tests: []string{root, "plugins", "sdk/abi"}},
 		{who: "internal/lint"},
 		{who: "internal/server/...", may: []string{root, "config", "plugins", internal}},
 		{who: internal, may: []string{root, sdk, core, "plugins/...", "policies/...", "migrations", internal}},

@@ -46,20 +46,25 @@ func (s *set) apply(l *limit) {
 	}
 }
 
-// limits finds what holds for an order. What was found is remembered, since orders come again and again for the same few.
+// limits finds what holds for an order. What was found is remembered, since orders come again and again for the same few: each pair has one place in a
+// table, where another pair takes it over. A map would cost a module five times as much as all the rest of a row.
 type limits struct {
 	sets                    map[scope]*set
-	found                   map[scope]*limit
-	last                    scope
-	lastLimit               *limit
+	found                   []remembered
 	byAccount, byInstrument bool
 }
 
-// most bounds what is remembered.
-const most = 4096
+type remembered struct {
+	scope
+	limit
+	known bool
+}
+
+// places is the size of the table, a power of two.
+const places = 1024
 
 func (l *limits) read(c *sdk.Config) {
-	l.sets, l.found, l.lastLimit = map[scope]*set{}, map[scope]*limit{}, nil
+	l.sets, l.found = map[scope]*set{}, make([]remembered, places)
 	for _, o := range c.Sections("limits") {
 		f := free()
 		s := &set{o: o, limit: limit{
@@ -88,23 +93,14 @@ func (l *limits) read(c *sdk.Config) {
 // instrument's, and that before what is set for all.
 func (l *limits) of(account, instrument int64) *limit {
 	at := scope{account, instrument}
-	if at == l.last && l.lastLimit != nil {
-		return l.lastLimit
-	}
-	found := l.found[at]
-	if found == nil {
-		f := free()
+	r := &l.found[(uint64(account)*0x9E3779B97F4A7C15>>32^uint64(instrument))%places]
+	if !r.known || r.scope != at {
+		r.scope, r.limit, r.known = at, free(), true
 		for _, s := range [...]scope{{}, {0, instrument}, {account, 0}, at} {
 			if s := l.sets[s]; s != nil {
-				s.apply(&f)
+				s.apply(&r.limit)
 			}
 		}
-		if len(l.found) >= most {
-			clear(l.found)
-		}
-		found = &f
-		l.found[at] = found
 	}
-	l.last, l.lastLimit = at, found
-	return found
+	return &r.limit
 }

@@ -81,66 +81,69 @@ func (r *Rule) Validate(b *sdk.Batch, v *sdk.Verdicts) error {
 
 // row judges one row. Only the first of its faults is told: the rejection is the same.
 func (r *Rule) row(b *sdk.Batch, v *sdk.Verdicts, k columns, row int) {
-	qty := b.Cell(row, k.qty)
-	if qty.Type() != sdk.Integer {
+	q, ok := b.Int(row, k.qty)
+	if !ok {
 		v.Reject(row, k.qty, CodeType, "the quantity is no integer")
 		return
 	}
-	price := b.Cell(row, k.price)
-	if !price.IsNull() && price.Type() != sdk.Integer {
+	p, priced := b.Int(row, k.price)
+	if !priced && !b.Cell(row, k.price).IsNull() {
 		v.Reject(row, k.price, CodeType, "the price is no integer")
 		return
 	}
-	l := r.limits.of(b.Cell(row, k.account).Int(), b.Cell(row, k.instrument).Int())
-	switch q := qty.Int(); {
+	account, _ := b.Int(row, k.account)
+	instrument, _ := b.Int(row, k.instrument)
+	l := r.limits.of(account, instrument)
+	switch {
 	case q > l.maxQty:
 		v.Reject(row, k.qty, CodeQty, r.msg.Start("qty ").Int(q).Text(" is over the limit of ").Int(l.maxQty).String())
 		return
 	case q < l.minQty:
 		v.Reject(row, k.qty, CodeQty, r.msg.Start("qty ").Int(q).Text(" is under the minimum of ").Int(l.minQty).String())
 		return
-	}
-	if !price.IsNull() {
-		if p := price.Int(); p > l.maxPrice || p < l.minPrice {
-			v.Reject(row, k.price, CodePrice, r.msg.Start("price ").Int(p).Text(" is not within ").Int(l.minPrice).Text(" and ").Int(l.maxPrice).String())
-			return
-		}
+	case priced && (p > l.maxPrice || p < l.minPrice):
+		v.Reject(row, k.price, CodePrice, r.msg.Start("price ").Int(p).Text(" is not within ").Int(l.minPrice).Text(" and ").Int(l.maxPrice).String())
+		return
 	}
 	if l.maxNotional != unlimited || l.band != unlimited {
-		r.worth(b, v, k, row, l, qty.Int(), price)
+		reference, known := r.reference(b, k, row, instrument)
+		r.worth(v, k, row, l, order{q, p, priced, reference, known})
 	}
 }
 
+// order is what an order's worth is made of.
+type order struct {
+	qty, price int64
+	priced     bool
+	reference  int64
+	known      bool
+}
+
 // worth judges what needs to know the price of the market. An order without a price is worth what the market says.
-func (r *Rule) worth(b *sdk.Batch, v *sdk.Verdicts, k columns, row int, l *limit, qty int64, price sdk.Cell) {
-	reference, known := r.reference(b, k, row)
-	if price.IsNull() && !known || l.band != unlimited && !known {
-		if r.strict {
-			v.Reject(row, k.price, CodeReference, "the order has nothing to measure its price with: set the reference price, or require_reference: false")
-			return
-		}
-	}
-	at := reference
-	if !price.IsNull() {
-		at = price.Int()
-	}
-	if l.maxNotional != unlimited && (known || !price.IsNull()) && over(qty, at, l.maxNotional) {
-		v.Reject(row, k.qty, CodeNotional, r.msg.Start("qty ").Int(qty).Text(" at ").Int(at).Text(" is worth more than the limit of ").Int(l.maxNotional).String())
+func (r *Rule) worth(v *sdk.Verdicts, k columns, row int, l *limit, o order) {
+	if !o.known && (!o.priced || l.band != unlimited) && r.strict {
+		v.Reject(row, k.price, CodeReference, "the order has nothing to measure its price with: set the reference price, or require_reference: false")
 		return
 	}
-	if l.band != unlimited && known && !price.IsNull() && outside(price.Int(), reference, l.band) {
-		v.Reject(row, k.price, CodeBand, r.msg.Start("price ").Int(price.Int()).Text(" is more than ").Int(l.band).Text(" bps from ").Int(reference).String())
+	at := o.reference
+	if o.priced {
+		at = o.price
+	}
+	switch {
+	case l.maxNotional != unlimited && (o.known || o.priced) && over(o.qty, at, l.maxNotional):
+		v.Reject(row, k.qty, CodeNotional, r.msg.Start("qty ").Int(o.qty).Text(" at ").Int(at).Text(" is worth more than the limit of ").Int(l.maxNotional).String())
+	case l.band != unlimited && o.known && o.priced && outside(o.price, o.reference, l.band):
+		v.Reject(row, k.price, CodeBand, r.msg.Start("price ").Int(o.price).Text(" is more than ").Int(l.band).Text(" bps from ").Int(o.reference).String())
 	}
 }
 
 // reference is the price of the market for a row.
-func (r *Rule) reference(b *sdk.Batch, k columns, row int) (int64, bool) {
+func (r *Rule) reference(b *sdk.Batch, k columns, row int, instrument int64) (int64, bool) {
 	if r.useMark {
-		mark, ok := r.book[b.Cell(row, k.instrument).Int()]
+		mark, ok := r.book[instrument]
 		return mark, ok
 	}
-	c := b.Cell(row, k.reference)
-	return c.Int(), c.Type() == sdk.Integer
+	return b.Int(row, k.reference)
 }
 
 // magnitude is |v|, also of the smallest integer.
