@@ -102,6 +102,9 @@ type schemaTarget struct {
 	asJSON, quiet  bool
 	stdout, stderr io.Writer
 	positional     []string
+	args           []string // as they were typed
+	plugins        []engine.ComponentMigrations
+	folders        []string // of plugins
 	wait           time.Duration
 	snapshots      string
 }
@@ -119,6 +122,7 @@ func (t *schemaTarget) withDatabase() *schemaTarget {
 	url := databaseFlag(t.set)
 	t.set.BoolVar(&t.quiet, "quiet", false, "show no progress")
 	t.set.DurationVar(&t.wait, "lock-wait", 30*time.Second, "how long to wait for another process that migrates")
+	t.set.Func("plugin", "`NAME=FOLDER` of a plug-in's migrations; may be given several times, in the order in which they build on each other", t.plugin)
 	t.set.StringVar(&t.snapshots, "snapshot-dir", "", "`folder` of the copies from before changes (default: beside the database, with .snapshots)")
 	t.url = *url
 	return t
@@ -126,6 +130,7 @@ func (t *schemaTarget) withDatabase() *schemaTarget {
 
 // parse reads the command line. done means that there is nothing left to do.
 func (t *schemaTarget) parse(args []string, arguments int) (code int, done bool) {
+	t.args = args
 	positional, code, done := parse(t.set, args, t.stdout, t.stderr)
 	if done {
 		if code == exitUsage {
@@ -147,6 +152,17 @@ func (t *schemaTarget) misuse(err error) int {
 	return exitMigrateUsage
 }
 
+// plugin takes a --plugin in.
+func (t *schemaTarget) plugin(s string) error {
+	name, folder, ok := strings.Cut(s, "=")
+	if !ok || name == "" || folder == "" {
+		return errors.New("want NAME=FOLDER")
+	}
+	t.plugins = append(t.plugins, engine.ComponentMigrations{Name: name, Files: os.DirFS(folder)})
+	t.folders = append(t.folders, folder)
+	return nil
+}
+
 // files returns the migration files.
 func (t *schemaTarget) files() fs.FS {
 	if t.dir == "" {
@@ -166,7 +182,7 @@ func (t *schemaTarget) folder() (string, error) {
 // config is the configuration of an engine that only migrates.
 func (t *schemaTarget) config(ctx context.Context) engine.Config {
 	cfg := configure(ctx, t.url)
-	cfg.Migrations = t.files()
+	cfg.Migrations, cfg.Migrate.Components = t.files(), t.plugins
 	cfg.Logger = slog.New(slog.DiscardHandler) // what it would say is printed
 	cfg.Migrate.LockWait, cfg.Migrate.SnapshotDir = t.wait, t.snapshots
 	if !t.quiet && !t.asJSON {
@@ -244,11 +260,23 @@ func (t *schemaTarget) printConflicts(w io.Writer, list []*migrate.Conflict) {
 	}
 }
 
-// typed is the remedy of a conflict with this command line's database and folder; "" where no command resolves it.
+// typed is the remedy of a conflict with this command line's database and folders; "" where no command resolves it.
 func (t *schemaTarget) typed(c *migrate.Conflict) string {
 	s := c.Typed()
-	if s == "" {
+	switch {
+	case c.Code == migrate.LockBusy: // the same again, with more patience
+		s = "engine migrate " + t.what
+		for _, a := range t.args {
+			s += " " + shellWord(a)
+		}
+		return s + " --lock-wait " + max(2*time.Minute, 4*t.wait).String()
+	case s == "":
 		return ""
+	case c.Command[0] == "sum": // is about files alone
+		if folder := t.folderOf(c.Component); folder != "" {
+			s += " --dir " + shellWord(folder)
+		}
+		return s
 	}
 	if t.url != "" {
 		s += " --db " + shellWord(t.url)
@@ -256,7 +284,20 @@ func (t *schemaTarget) typed(c *migrate.Conflict) string {
 	if t.dir != "" {
 		s += " --dir " + shellWord(t.dir)
 	}
+	for i, p := range t.plugins {
+		s += " --plugin " + shellWord(p.Name+"="+t.folders[i])
+	}
 	return s
+}
+
+// folderOf is where the files of a component lie.
+func (t *schemaTarget) folderOf(component string) string {
+	for i, p := range t.plugins {
+		if p.Name == component {
+			return t.folders[i]
+		}
+	}
+	return t.dir
 }
 
 // shellWord quotes what a shell would take apart.

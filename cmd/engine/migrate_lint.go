@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 
+	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/migrate/review"
 )
@@ -18,8 +20,9 @@ const migrateLintExamples = `  engine migrate lint --dir migrations
 A comment in a file takes the findings of one rule in it back: -- lint allow L02 the column was never filled
 `
 
-func runMigrateLint(_ context.Context, args []string, stdout, stderr io.Writer) int {
+func runMigrateLint(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	t := schemaFlags("lint", "[flags]", migrateLintExamples, stdout, stderr)
+	t.set.StringVar(&t.url, "db", "", "database `URL` whose rows are counted, so that only large tables are called large")
 	strict := t.set.Bool("strict", false, "warnings fail, too")
 	rules := t.set.Bool("rules", false, "list the rules")
 	if code, done := t.parse(args, 0); done {
@@ -33,7 +36,14 @@ func runMigrateLint(_ context.Context, args []string, stdout, stderr io.Writer) 
 			}
 		}))
 	}
-	findings, err := lintFiles(t.files())
+	opt := review.Options{}
+	if t.url != "" {
+		var err error
+		if opt.Rows, err = t.rows(ctx); err != nil {
+			return t.answer(err)
+		}
+	}
+	findings, err := lintFiles(t.files(), opt)
 	if err != nil {
 		return t.answer(err)
 	}
@@ -51,8 +61,20 @@ func runMigrateLint(_ context.Context, args []string, stdout, stderr io.Writer) 
 	return t.answer(err)
 }
 
+// rows counts the rows of the database's tables, which is only read.
+func (t *schemaTarget) rows(ctx context.Context) (rows map[string]int64, err error) {
+	cfg := configure(ctx, t.url)
+	cfg.ReadOnly, cfg.Logger = true, slog.New(slog.DiscardHandler)
+	m, err := engine.OpenMigrator(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	rows, err = m.Rows(ctx)
+	return rows, errors.Join(err, m.Close())
+}
+
 // lintFiles reviews a folder: what cannot be read as a migration is a finding, too.
-func lintFiles(fsys fs.FS) ([]review.Finding, error) {
+func lintFiles(fsys fs.FS, opt review.Options) ([]review.Finding, error) {
 	names, err := fs.Glob(fsys, "*.sql")
 	if err != nil {
 		return nil, err
@@ -73,5 +95,5 @@ func lintFiles(fsys fs.FS) ([]review.Finding, error) {
 		}
 		files = append(files, review.File{Name: name, Content: content})
 	}
-	return append(out, review.Set(files, review.Options{})...), nil
+	return append(out, review.Set(files, opt)...), nil
 }

@@ -13,7 +13,8 @@ const migrateRestoreExamples = `  engine migrate restore --yes                  
   engine migrate restore --run 5JSGL2D7Q4 --yes     # the copy from before that run
   engine migrate restore --path old.db --yes
 
-What was written since the copy is lost. The content of now is copied first.
+What was written since the copy is lost. The content of now is copied first, and can be put back in the same way; --discard leaves that out, for a
+database that is too damaged to be copied.
 `
 
 func runMigrateRestore(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -21,6 +22,7 @@ func runMigrateRestore(ctx context.Context, args []string, stdout, stderr io.Wri
 	var opt migrate.RestoreOptions
 	t.set.StringVar(&opt.Run, "run", "", "the copy from before this `run`")
 	t.set.StringVar(&opt.Path, "path", "", "this `file`")
+	t.set.BoolVar(&opt.Discard, "discard", false, "keep no copy of what is there now")
 	yes := t.set.Bool("yes", false, "lose what was written since")
 	if code, done := t.parse(args, 0); done {
 		return code

@@ -49,6 +49,18 @@ func takeAccount(conn *sqlite.Conn) (*account, error) {
 	return a, nil
 }
 
+// Rows counts the rows of every table of the user's, by lower-case name.
+func (m *Migrator) Rows(ctx context.Context) (rows map[string]int64, err error) {
+	err = m.with(ctx, func(conn *sqlite.Conn) error {
+		a, err := takeAccount(conn)
+		if err == nil {
+			rows = a.rows
+		}
+		return err
+	})
+	return rows, err
+}
+
 // named gives the counts under the tables' own names, for the history.
 func (a *account) named() map[string]int64 {
 	out := make(map[string]int64, len(a.rows))

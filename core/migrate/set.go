@@ -96,7 +96,7 @@ func sums(fsys fs.FS, files []*Migration) ([]*Conflict, error) {
 	content, err := fs.ReadFile(fsys, SumFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return []*Conflict{{Code: BadSet, Detail: SumFile + " is missing", Remedy: "write it, and embed it beside the migration files", Command: []string{"sum", "--write"}}}, nil
+		return []*Conflict{{Code: BadSet, Detail: SumFile + " is missing", Remedy: "write it, and embed it beside the migration files", Command: []string{"sum"}}}, nil
 	case err != nil:
 		return nil, fmt.Errorf("migration sums: %w", err)
 	}

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tidegate/engine/core/sqlite"
@@ -14,7 +15,8 @@ import (
 //
 // # Errors
 //
-// An error where the version is not in the set, or one of the migrations up to it is written in Go, or keeps values aside.
+// An error where the version is not in the set, or one of the migrations up to it is written in Go; where a row cannot be written again as it is: its
+// number cannot be kept, a full-text index has no texts, numbers of AUTOINCREMENT would be given out twice.
 func (m *Migrator) Squash(ctx context.Context, component string, to int) (name string, content []byte, err error) {
 	if component == "" {
 		component = Component
@@ -66,6 +68,9 @@ func squashed(conn *sqlite.Conn) (up, down, hash string, err error) {
 	if err != nil {
 		return "", "", "", err
 	}
+	if err := checkNumbersKept(conn); err != nil {
+		return "", "", "", err
+	}
 	var b, rest, back strings.Builder
 	for _, o := range objects {
 		if o.Type == "table" {
@@ -90,16 +95,29 @@ func squashed(conn *sqlite.Conn) (up, down, hash string, err error) {
 	return b.String() + rest.String(), back.String(), hashObjects(objects), nil
 }
 
-// insertRows writes the rows of a table as statements.
+// insertRows writes the rows of a table as statements, with the numbers that SQLite gave them where those are the only key a row has.
 func insertRows(conn *sqlite.Conn, t table, b *strings.Builder) error {
 	if len(t.Columns) == 0 {
 		return nil
 	}
-	names, values := make([]string, len(t.Columns)), make([]string, len(t.Columns))
+	columns := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
-		names[i], values[i] = quoteName(c), "quote("+quoteName(c)+")"
+		columns[i] = quoteName(c)
 	}
-	into := fmt.Sprintf("INSERT INTO %s (%s) VALUES (", quoteName(t.Name), strings.Join(names, ", "))
+	if !t.NoRowid {
+		name, err := rowidOf(conn, t)
+		if err != nil {
+			return err
+		}
+		if name != "" {
+			columns = append([]string{name}, columns...)
+		}
+	}
+	values := make([]string, len(columns))
+	for i, c := range columns {
+		values[i] = "quote(" + c + ")"
+	}
+	into := fmt.Sprintf("INSERT INTO %s (%s) VALUES (", quoteName(t.Name), strings.Join(columns, ", "))
 	return ownRows(conn, "SELECT "+strings.Join(values, " || ', ' || ")+" FROM "+quoteName(t.Name), nil, func(v []sqlite.Value) error {
 		row := text(v[0])
 		if strings.Contains(row, "\n-- +") {
@@ -108,4 +126,70 @@ func insertRows(conn *sqlite.Conn, t table, b *strings.Builder) error {
 		b.WriteString(into + row + ");\n")
 		return nil
 	})
+}
+
+// rowidOf is a name of the row's number where no column is it; "" where one is, or the table has no rows.
+func rowidOf(conn *sqlite.Conn, t table) (string, error) {
+	found := int64(0)
+	err := ownRows(conn, "SELECT EXISTS (SELECT 1 FROM "+quoteName(t.Name)+")", nil, func(v []sqlite.Value) error { found = v[0].Int; return nil })
+	if err != nil || found == 0 {
+		return "", err
+	}
+	if t.Virtual {
+		if err := contentless(conn, t); err != nil {
+			return "", err
+		}
+	}
+	column, err := conn.QueryInt("SELECT count(*) FROM pragma_table_info(" + quote(t.Name) + ") WHERE pk = 1 AND upper(type) = 'INTEGER' AND (SELECT max(pk) FROM pragma_table_info(" + quote(t.Name) + ")) = 1")
+	if err != nil || column > 0 {
+		return "", err
+	}
+	for _, name := range []string{"rowid", "_rowid_", "oid"} {
+		if !slices.ContainsFunc(t.Columns, func(c string) bool { return strings.EqualFold(c, name) }) {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("migrate: the rows of %s cannot keep their numbers, since its columns take all the names of the number: give it an INTEGER PRIMARY KEY, or squash up to a version before it has rows", t.Name)
+}
+
+// contentless refuses a full-text index that does not hold the texts of its rows: nothing can write them again.
+func contentless(conn *sqlite.Conn, t table) error {
+	sql, err := conn.QueryText("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = " + quote(t.Name))
+	if err != nil {
+		return err
+	}
+	w := words(sql)
+	for i := range w {
+		if w[i] == "content" && i+2 < len(w) && w[i+1] == "=" && w[i+2] == "''" {
+			return fmt.Errorf("migrate: %s keeps no text of the rows that it has indexed, so they cannot be written again: squash up to a version before it has rows", t.Name)
+		}
+	}
+	return nil
+}
+
+// checkNumbersKept refuses an AUTOINCREMENT whose numbers have gone beyond the rows that are there: a new database would give them out again.
+func checkNumbersKept(conn *sqlite.Conn) error {
+	ok, err := hasTable(conn, "sqlite_sequence")
+	if err != nil || !ok {
+		return err
+	}
+	var names []string
+	var last []int64
+	err = ownRows(conn, "SELECT name, seq FROM sqlite_sequence", nil, func(v []sqlite.Value) error {
+		names, last = append(names, text(v[0])), append(last, v[1].Int)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		highest, err := conn.QueryInt("SELECT max(rowid) FROM " + quoteName(name))
+		if err != nil {
+			return err
+		}
+		if highest < last[i] {
+			return fmt.Errorf("migrate: %s has given out numbers up to %d and holds rows up to %d only: squashed, it would give them out again", name, last[i], highest)
+		}
+	}
+	return nil
 }

@@ -59,3 +59,32 @@ func TestSquashOfTheShippedFiles(t *testing.T) {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
+
+// Rows keep the numbers by which a full-text index or somebody else knows them; what cannot be written again is refused.
+func TestSquashKeepsRowids(t *testing.T) {
+	t.Parallel()
+	const rows = "CREATE TABLE r (v TEXT); INSERT INTO r (rowid, v) VALUES (7, 'seven'), (40, 'forty'); CREATE TABLE s (rowid TEXT, v TEXT); INSERT INTO s (_rowid_, rowid, v) VALUES (5, 'x', 'y'); CREATE VIRTUAL TABLE f USING fts5(v, content='r');" +
+		" INSERT INTO f (rowid, v) SELECT rowid, v FROM r; CREATE TABLE w (k TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO w VALUES ('k');"
+	full := load(t, steps(t, rows))
+	old, fresh := newBase(t), newBase(t)
+	up(t, old.migrator(full))
+	name, content, err := old.migrator(full).Squash(t.Context(), "", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up(t, fresh.migrator(load(t, set(t, map[string]string{name: string(content)}))))
+	for _, sql := range []string{"SELECT group_concat(rowid || v ORDER BY rowid) FROM r", "SELECT group_concat(_rowid_ || rowid) FROM s", "SELECT group_concat(rowid) FROM f WHERE f MATCH 'forty'", "SELECT k FROM w"} {
+		if a, b := old.text(sql), fresh.text(sql); a != b || a == "" {
+			t.Errorf("%s: %q, squashed %q", sql, a, b)
+		}
+	}
+	for up, says := range map[string]string{
+		"CREATE TABLE r (rowid TEXT, _rowid_ TEXT, oid TEXT); INSERT INTO r VALUES ('a', 'b', 'c');":                        "cannot keep their numbers",
+		"CREATE TABLE r (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO r VALUES (1), (9); DELETE FROM r WHERE id = 9;": "given out numbers up to 9",
+		"CREATE VIRTUAL TABLE f USING fts5(v, content=''); INSERT INTO f (rowid, v) VALUES (3, 'three');":                   "keeps no text",
+	} {
+		if _, _, err := old.migrator(load(t, steps(t, up))).Squash(t.Context(), "", 2); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want %q", up, err, says)
+		}
+	}
+}

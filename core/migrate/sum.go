@@ -77,7 +77,7 @@ func checkSum(content []byte, list []*Migration) []*Conflict {
 	var out []*Conflict
 	bad := func(version int, detail string) {
 		out = append(out, &Conflict{Code: BadSet, Version: version, Detail: detail,
-			Remedy: "if the change is meant and was never released, write " + SumFile + " again; else restore the file", Command: []string{"sum", "--write"}})
+			Remedy: "if the change is meant and was never released, write " + SumFile + " again; else restore the file", Command: []string{"sum"}})
 	}
 	want := map[string]string{}
 	for _, line := range strings.Split(strings.TrimSpace(normalise(content)), "\n") {
