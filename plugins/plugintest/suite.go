@@ -258,7 +258,7 @@ func (s *suite) both(t *testing.T, c Case) {
 	compare(t, forms[0], forms[1])
 }
 
-func compare(t *testing.T, a, b *form) {
+func compare(t testing.TB, a, b *form) {
 	t.Helper()
 	if len(a.log) != len(b.log) {
 		t.Errorf("the %s was asked %d times, the other %d times", a.name, len(a.log), len(b.log))
