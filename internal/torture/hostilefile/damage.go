@@ -195,7 +195,7 @@ func schemaDamage(rng *rand.Rand, i *image) files {
 		}
 		switch rng.IntN(3) {
 		case 0:
-			copy(f.db[100+at:], strings.Repeat(to, 2)[:len(from)])
+			copy(f.db[100+at:], strings.Repeat(to, 3)[:len(from)])
 		case 1:
 			fill(rng, f.db[100+at:100+at+len(from)])
 		default:
