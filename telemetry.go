@@ -92,6 +92,7 @@ type telemetry struct {
 	work     metric.Workload
 	rejected metric.Tally
 	dropped  metric.Tally
+	window   metric.Window
 	ratio    atomic.Uint64 // of the writer in the latest interval, bits of a float64
 	freelist atomic.Int64  // bytes, as of the latest minute
 	exporter *metric.Exporter
@@ -162,6 +163,7 @@ func (db *DB) interval(ctx context.Context, m *moments) {
 		t.ratio.Store(math.Float64bits(min(1, float64(busy-m.busy)/float64(span))))
 	}
 	m.at, m.busy = now, busy
+	t.window.Rotate(t.work.Gather)
 	readings := make([]metric.Reading, 0, 256)
 	if minute := now.Truncate(time.Minute); minute != m.minute {
 		m.minute = minute

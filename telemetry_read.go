@@ -58,6 +58,33 @@ func (t Telemetry) WriteMetrics(w io.Writer, openMetrics bool) error {
 	return metric.Write(w, t.db.gather, openMetrics)
 }
 
+// Now is the present value of every metric, a point each: of a counter what came since Open, of a histogram the number, the mean and the 50th, 95th and
+// 99th percentile of what came in the latest one to two intervals. It is empty where nothing is measured.
+func (t Telemetry) Now() []MetricSeries {
+	if t.db.chores.watched == nil {
+		return nil
+	}
+	var out []MetricSeries
+	at := t.db.clock.Now().Unix()
+	t.db.gather(func(r metric.Reading) {
+		d := r.ID.Definition()
+		s := MetricSeries{Name: d.Name, Kind: d.Kind.String(), Unit: d.Unit, Labels: map[string]string{}, Points: []metric.Point{{At: at, Value: r.Value}}}
+		for _, l := range r.Labels {
+			s.Labels[l.Key] = l.Value
+		}
+		if d.Kind == metric.Distribution {
+			recent := t.db.chores.watched.window.Recent(&r)
+			p := &s.Points[0]
+			p.Count, p.Value = recent.Count, recent.Mean()*d.Scale
+			for _, q := range []float64{0.5, 0.95, 0.99} {
+				p.Quantiles = append(p.Quantiles, float64(recent.Quantile(q))*d.Scale)
+			}
+		}
+		out = append(out, s)
+	})
+	return out
+}
+
 // Metrics answers from what is stored: of 48 hours each interval, of 30 days minutes, of two years hours. A minute is there when it is over.
 //
 // # Errors

@@ -30,6 +30,12 @@ func routes() map[string]route {
 		"/v1/sessions": {method: http.MethodGet, handle: (*Server).sessions},
 		"/v1/kill":     {method: http.MethodPost, handle: (*Server).kill},
 		"/v1/plugins":  {method: http.MethodGet, handle: (*Server).listPlugins},
+
+		"/metrics":          {method: http.MethodGet, handle: (*Server).metrics},
+		"/v1/stats":         {method: http.MethodGet, handle: (*Server).stats},
+		"/v1/metrics/query": {method: http.MethodGet, handle: (*Server).queryMetrics},
+		"/v1/slow":          {method: http.MethodGet, handle: (*Server).slow},
+		"/v1/slow/replay":   {method: http.MethodPost, handle: bounded((*Server).replay)},
 	}
 }
 
@@ -86,7 +92,7 @@ func (s *Server) admit(r *http.Request) (route, error) {
 	}
 	switch {
 	case !found:
-		return route{}, &failure{status: http.StatusNotFound, kind: "not_found", message: "there is no such path: /v1/query, /v1/exec, /v1/batch, /v1/sessions, /v1/kill, /v1/plugins, /v1/plugins/{name}/{load, reload, unload, promote, quarantine or lift}, /healthz, /readyz"}
+		return route{}, &failure{status: http.StatusNotFound, kind: "not_found", message: "there is no such path: /v1/query, /v1/exec, /v1/batch, /v1/sessions, /v1/kill, /v1/stats, /v1/metrics/query, /v1/slow, /v1/slow/replay, /v1/plugins, /v1/plugins/{name}/{load, reload, unload, promote, quarantine or lift}, /metrics, /healthz, /readyz"}
 	case r.Method != rt.method && !(r.Method == http.MethodHead && rt.method == http.MethodGet):
 		return route{}, &failure{status: http.StatusMethodNotAllowed, kind: "method", message: "use " + rt.method, allow: rt.method}
 	}
