@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tidegate/engine/core/lane"
@@ -67,6 +68,9 @@ func (db *DB) replay(ctx context.Context, g slowlog.Given) (Replayed, error) {
 	out.Duration = time.Since(began)
 	if err == nil {
 		out.Plan, err = db.planOf(ctx, g)
+	}
+	if errors.Is(err, lane.ErrWrites) {
+		return out, &readOnlyError{"the statement writes: only what reads is run again"}
 	}
 	return out, typed(err, db.queries.describe(g.SQL).Text)
 }

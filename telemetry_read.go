@@ -25,6 +25,8 @@ type (
 	MetricLabel = metric.Label
 	// MetricSeries is one series of an answer.
 	MetricSeries = metric.Series
+	// MetricPoint is what happened in a step of a series.
+	MetricPoint = metric.Point
 	// MetricQueryError says what is wrong with a query.
 	MetricQueryError = metric.QueryError
 	// SlowEntry is an entry of the slow log.
@@ -36,6 +38,18 @@ type (
 	// PlanStep is a line of a query plan.
 	PlanStep = slowlog.PlanStep
 )
+
+// MetricDefinition says what a metric is.
+type MetricDefinition = metric.Definition
+
+// MetricCatalog lists every metric that there is.
+func MetricCatalog() []MetricDefinition {
+	var out []MetricDefinition
+	for _, id := range metric.All() {
+		out = append(out, id.Definition())
+	}
+	return out
+}
 
 // ErrNotStored says that figures are not kept: [TelemetryConfig].Measure, Store or Slow.Log is off, or the file could not be opened, which the log says.
 var ErrNotStored = errors.New("engine: telemetry is not kept: set Config.Telemetry (telemetry.measure, telemetry.store, telemetry.slow.log)")
@@ -128,6 +142,19 @@ type Replayed struct {
 	VMSteps  int64         `json:"vm_steps"`
 	// Plan is its plan with these bindings.
 	Plan []PlanStep `json:"plan"`
+}
+
+// Run runs a statement that reads as Replay does, with these arguments.
+//
+// # Errors
+//
+// [ErrReadOnly] for a statement that writes; otherwise those of [DB.Query].
+func (t Telemetry) Run(ctx context.Context, sql string, args ...any) (Replayed, error) {
+	plain, err := plainArgs(args)
+	if err != nil {
+		return Replayed{}, err
+	}
+	return t.db.replay(ctx, slowlog.Given{SQL: sql, Args: plain})
 }
 
 // Replay runs the statement of a fingerprint again, once with each of its latest bindings that are in memory, as [ClassMaintenance]. Rows are
