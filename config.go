@@ -122,7 +122,7 @@ type WALConfig struct {
 	Soft int64
 	// Hard is the size from which checkpoints wait for readers. Default 64 MiB.
 	Hard int64
-	// Cap is the size at which the oldest snapshots are ended whatever their age. Default 256 MiB.
+	// Cap is the size that the file stays within: an eighth below it the oldest snapshots are ended whatever their age. Default 256 MiB.
 	Cap int64
 	// SnapshotAge is how old a snapshot may get while the log is over Soft; then it ends with [ErrSnapshotExpired].
 	// Default 30 s.

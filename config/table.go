@@ -166,7 +166,7 @@ func walSettings() []setting {
 		{key: "wal.hard", field: w(func(c *engine.WALConfig) any { return &c.Hard }),
 			doc: "The size from which checkpoints wait for readers; not below wal.soft."},
 		{key: "wal.cap", field: w(func(c *engine.WALConfig) any { return &c.Cap }),
-			doc: "The size at which the oldest snapshots are ended whatever their age; not below wal.hard."},
+			doc: "The size that the file stays within: an eighth below it the oldest snapshots are ended whatever their age; not below wal.hard."},
 		{key: "wal.snapshot_age", field: w(func(c *engine.WALConfig) any { return &c.SnapshotAge }),
 			doc: "How old a snapshot may get while the log is over wal.soft."},
 	}

@@ -75,7 +75,7 @@ type WALConfig struct {
 	CheckpointFrames int           // checkpoint after so many frames
 	Soft             int64         // no new analytics snapshot from here, snapshot age enforced
 	Hard             int64         // checkpoints wait for readers from here
-	Cap              int64         // oldest snapshots end whatever their age
+	Cap              int64         // the file stays within it; an eighth below it the oldest snapshots end whatever their age
 	SnapshotAge      time.Duration // oldest snapshot while over Soft
 }
 

@@ -68,8 +68,8 @@ func (l *Lanes) govern(now time.Time) {
 	for _, s := range l.snapshots() {
 		r, age := s.reader, time.Duration(l.clock.ns(now)-s.since)
 		limit := wal.Soft
-		if size >= wal.Cap {
-			limit = wal.Cap
+		if size >= wal.last() {
+			limit = wal.last()
 		} else if age < wal.SnapshotAge {
 			return // sorted by age: the rest is younger
 		}
@@ -78,6 +78,10 @@ func (l *Lanes) govern(now time.Time) {
 		r.expire(s.serial, &SnapshotError{Holder: r.title(), Age: age, WALBytes: size, Limit: limit})
 	}
 }
+
+// last is the size from which the oldest snapshots end whatever their age. The log goes on growing until the next look, and until who is
+// told has let go, so that is before the cap.
+func (c WALConfig) last() int64 { return c.Cap - c.Cap/8 }
 
 // snapshot is a session as the governor saw it.
 type snapshot struct {
