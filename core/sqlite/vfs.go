@@ -119,6 +119,10 @@ func (v *connVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File
 			return nil, flags, v.fail(err, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 		}
 	}
+	if kindOf(flags) == FileWAL && v.track != nil && v.track.orphaned() {
+		// Others still write to the log that had this name, and can save what it holds only as long as there is no other.
+		return nil, flags, v.fail(&fs.PathError{Op: "open", Path: path, Err: errLogRemoved}, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
+	}
 	if path != "" && v.track != nil && flags&vfs.OPEN_CREATE != 0 && flags&vfs.OPEN_DELETEONCLOSE == 0 {
 		if err := createPrivate(path, v.track.path); err != nil {
 			return nil, flags, v.fail(err, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
@@ -207,6 +211,9 @@ func kindOfPath(name string) FileKind {
 func hasSuffix(s, suffix string) bool {
 	return len(s) > len(suffix) && s[len(s)-len(suffix):] == suffix
 }
+
+// errLogRemoved is the state between the removal of a log and the moment at which the lanes have noticed.
+var errLogRemoved = errors.New("the write-ahead log was removed while connections use it: its transactions are being saved; try again")
 
 // regular refuses what is no file: a pipe in the place of a journal would be opened for ever, a device read for ever.
 func regular(path string) error {

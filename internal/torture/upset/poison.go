@@ -26,7 +26,7 @@ type dose struct {
 
 const (
 	begun   = "INSERT INTO row VALUES (-1, NULL)"
-	glut    = "INSERT INTO row WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x < 100000) SELECT -2, CAST(group_concat(hex(zeroblob(1000))) AS BLOB) FROM c"
+	glut    = "INSERT INTO row WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x < 1000) SELECT -2, CAST(group_concat(hex(zeroblob(100000))) AS BLOB) FROM c"
 	endless = "INSERT INTO row WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT -3, NULL FROM c WHERE x < 0"
 )
 
