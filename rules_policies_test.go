@@ -114,6 +114,7 @@ func TestDoubleEntryAtCommit(t *testing.T) {
 		{false, []string{"INSERT INTO journal VALUES (3, 2, 'USD', 100)", "INSERT INTO journal VALUES (4, 2, 'USD', -99)"}},
 		{false, []string{"INSERT INTO journal VALUES (3, 2, 'USD', 100)", "INSERT INTO journal VALUES (4, 2, 'EUR', -100)"}},
 		{false, []string{"UPDATE journal SET amount = 101 WHERE line = 1"}},
+		{false, []string{"UPDATE journal SET amount = -amount WHERE line = 1"}},
 		{false, []string{"DELETE FROM journal WHERE line = 1"}},
 		{false, []string{"UPDATE journal SET booking_id = 9 WHERE line = 1"}},
 		{true, []string{"UPDATE journal SET amount = 101 WHERE line = 1", "UPDATE journal SET amount = -101 WHERE line = 2"}},

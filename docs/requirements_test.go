@@ -38,7 +38,7 @@ func TestRequirements(t *testing.T) {
 			}
 		}
 	}
-	named := regexp.MustCompile("`([a-z0-9/_]+)\\.((?:Test|Fuzz|Benchmark|Example)[A-Za-z0-9_]*)`").FindAllStringSubmatch(string(text), -1)
+	named := regexp.MustCompile("`([a-z0-9/_-]+)\\.((?:Test|Fuzz|Benchmark|Example)[A-Za-z0-9_]*)`").FindAllStringSubmatch(string(text), -1)
 	if len(named) < 40 {
 		t.Errorf("%d tests are named: the page is not read right", len(named))
 	}

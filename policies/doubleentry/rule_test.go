@@ -51,6 +51,7 @@ func TestRule(t *testing.T) {
 			h.Insert(row{1, "EUR", 5}, row{1, "USD", -5}).Rejects(0, 1, "in EUR") // currencies do not make up for each other
 			h.Update(row{3, "EUR", 5, 1, "EUR", 5}).Rejects(0, 1, "booking 1")    // moved to another booking
 			h.Delete(row{1, "EUR", 1}).Rejects(0, 1, "booking 1")
+			h.Update(row{1, "EUR", -5, 1, "EUR", 5}).Rejects(0, 1, "booking 1") // what was there counts against it
 		}},
 		{Name: "sums that wrap around", Lookups: []sdktest.Lookup{balances(t, map[string]int64{`[1,"EUR"]`: 42})}, Test: func(t *testing.T, h *sdktest.Harness) {
 			const big = int64(math.MinInt64)
