@@ -224,6 +224,9 @@ func (db *DB) schemaFence(ctx context.Context, sets []*migrate.Set) (func(*sqlit
 	if len(sets) == 0 || db.store.ReadOnly() {
 		return nil, nil
 	}
+	if fence := db.migrator.StartFence(); fence != nil {
+		return fence.Check, nil
+	}
 	conn, err := db.store.Connect(ctx, sqlite.Maintenance)
 	if err != nil {
 		return nil, err

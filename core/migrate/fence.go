@@ -39,9 +39,22 @@ func (m *Migrator) Fence(conn *sqlite.Conn) (*Fence, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.fenceOf(v), nil
+}
+
+// StartFence is Fence from what Up saw, without a look at the database; nil where the last Up had something to do. What another process has done
+// since counts as done after the start, which is the safe side.
+func (m *Migrator) StartFence() *Fence {
+	if v := m.started.Load(); v != nil {
+		return m.fenceOf(v)
+	}
+	return nil
+}
+
+func (m *Migrator) fenceOf(v *view) *Fence {
 	f := &Fence{m: m, known: v.entries}
 	f.epoch.Store(v.epoch)
-	return f, nil
+	return f
 }
 
 // Check is called in a write transaction, when another connection has committed since the last. It costs one read of the header where

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
@@ -91,7 +92,9 @@ type Migrator struct {
 	log   *slog.Logger
 	clock clock.Clock
 	tally tally
-	bare  bool // on a copy for a rehearsal, which is thrown away: it keeps no copies of its own
+	// started is what the last Up saw that found nothing to do; nil before, and where it did something.
+	started atomic.Pointer[view]
+	bare    bool // on a copy for a rehearsal, which is thrown away: it keeps no copies of its own
 }
 
 // New returns the migrator of a store. It touches nothing.
@@ -166,14 +169,19 @@ func (m *Migrator) with(ctx context.Context, fn func(*sqlite.Conn) error) error 
 
 // Status reads where the database stands. It takes no lock and writes nothing.
 func (m *Migrator) Status(ctx context.Context) (st Status, err error) {
-	err = m.with(ctx, func(conn *sqlite.Conn) error {
-		v, err := look(conn)
-		if err == nil {
+	st, _, err = m.see(ctx)
+	return st, err
+}
+
+// see is Status with what it was made from.
+func (m *Migrator) see(ctx context.Context) (st Status, v *view, err error) {
+	err = m.with(ctx, func(conn *sqlite.Conn) (err error) {
+		if v, err = look(conn); err == nil {
 			st = m.compare(v)
 		}
 		return err
 	})
-	return st, err
+	return st, v, err
 }
 
 // History returns what is applied, by component and version.

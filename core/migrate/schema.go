@@ -17,21 +17,33 @@ type object struct {
 
 // readObjects lists the user's schema: nothing of ours (a guard of a table of the user's included), of SQLite's, and no table that a virtual table keeps for itself.
 func readObjects(conn *sqlite.Conn) ([]object, error) {
-	text, err := conn.QueryText(`SELECT json_group_array(json_array(type, name, tbl_name, coalesce(sql, '')) ORDER BY rowid) FROM sqlite_schema
- WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE '\_tg\_%' ESCAPE '\' AND tbl_name NOT LIKE '\_tg\_%' ESCAPE '\'
- AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')`)
+	var out []object
+	virtual := false
+	err := ownRows(conn, `SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema
+ WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE '\_tg\_%' ESCAPE '\' AND tbl_name NOT LIKE '\_tg\_%' ESCAPE '\' ORDER BY rowid`, nil,
+		func(v []sqlite.Value) error {
+			o := object{text(v[0]), text(v[1]), text(v[2]), text(v[3])}
+			virtual = virtual || o.Type == "table" && strings.HasPrefix(o.SQL, "CREATE VIRTUAL")
+			out = append(out, o)
+			return nil
+		})
+	if err == nil && virtual { // asking for the list of tables costs as much as all the rest
+		out, err = withoutShadows(conn, out)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("migrate: read the schema: %w", err)
 	}
-	var rows [][4]string
-	if err := json.Unmarshal([]byte(text), &rows); err != nil {
-		return nil, fmt.Errorf("migrate: read the schema: %w", err)
-	}
-	out := make([]object, len(rows))
-	for i, r := range rows {
-		out[i] = object{r[0], r[1], r[2], r[3]}
-	}
 	return out, nil
+}
+
+// withoutShadows leaves out the tables that virtual tables keep for themselves, with their indexes.
+func withoutShadows(conn *sqlite.Conn, objects []object) ([]object, error) {
+	shadows := map[string]bool{}
+	err := ownRows(conn, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'", nil, func(v []sqlite.Value) error {
+		shadows[text(v[0])] = true
+		return nil
+	})
+	return slices.DeleteFunc(objects, func(o object) bool { return shadows[o.Table] }), err
 }
 
 // ofComponent keeps what belongs to a component: by prefix, and to the main schema what has none of the others' prefixes.

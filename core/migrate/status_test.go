@@ -16,7 +16,7 @@ func TestFastPathDoesNotGrowWithTheData(t *testing.T) {
 		m := b.migrator(load(t, os.DirFS("../../migrations")))
 		up(t, m)
 		var took []time.Duration
-		for range 21 {
+		for range 41 {
 			rep := up(t, m)
 			if rep.Run != "" {
 				t.Fatalf("it ran %+v", rep)
@@ -24,7 +24,7 @@ func TestFastPathDoesNotGrowWithTheData(t *testing.T) {
 			took = append(took, rep.Duration)
 		}
 		sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
-		return took[len(took)/2]
+		return took[len(took)/4] // what it costs, where others keep the machine busy
 	}
 	small, large := newBase(t), newBase(t)
 	quick := start(small)
@@ -40,7 +40,7 @@ func TestFastPathDoesNotGrowWithTheData(t *testing.T) {
 	}
 	slow := start(large)
 	t.Logf("start with nothing pending: %v on a small database, %v on one of %d MB", quick, slow, info.Size()>>20)
-	if slow > 4*quick+2*time.Millisecond {
+	if slow > 2*quick+2*time.Millisecond {
 		t.Errorf("%v on a large database, %v on a small one", slow, quick)
 	}
 }

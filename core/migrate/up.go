@@ -63,14 +63,16 @@ func (e *Error) Unwrap() error { return e.Cause }
 func (m *Migrator) Up(ctx context.Context) (rep Report, err error) {
 	start := time.Now()
 	defer func() { rep.Duration = time.Since(start) }()
-	st, err := m.Status(ctx)
+	st, v, err := m.see(ctx)
 	if err != nil {
 		return rep, err
 	}
 	rep.From, rep.To = st.Current, st.Current
 	if st.Err() == nil && len(st.Pending) == 0 && st.Unsettled == nil {
+		m.started.Store(v)
 		return rep, nil
 	}
+	m.started.Store(nil)
 	ctx, end := m.startRun(ctx, "up")
 	defer func() { rep.Duration = time.Since(start); m.ended("up", &rep, err); end(err) }()
 	if err := st.Err(); err != nil {
