@@ -13,6 +13,7 @@ import (
 	"github.com/tidegate/engine/core/ledger"
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/core/trace"
 )
 
 // The catalogue of errors. A returned error matches at most one of them (errors.Is); the context's own errors pass
@@ -286,9 +287,12 @@ func kindOf(e *sqlite.Error) error {
 }
 
 // withoutValues is the message of e without what a running statement may have quoted of the values it works on: the terms
-// of a full-text query, the path of a JSON function. While a statement is compiled no value is bound yet, what a
+// of a full-text query, the path of a JSON function. While a statement is compiled no value is bound yet, only literals are there, what a
 // constraint or a RAISE says is the schema's own text, and what a Go function says is its author's.
 func withoutValues(e *sqlite.Error) string {
+	if e.Class == sqlite.SQL && e.Op == "prepare" {
+		return withoutLiterals(e.Msg)
+	}
 	if e.Class != sqlite.SQL || e.Op != "step" || strings.Contains(e.Msg, "(): ") {
 		return e.Msg
 	}
@@ -302,6 +306,27 @@ func withoutValues(e *sqlite.Error) string {
 		from, to := strings.Index(msg, quote), strings.LastIndex(msg, quote)
 		if from >= 0 && to > from {
 			msg = msg[:from] + "?" + msg[to+1:]
+		}
+	}
+	return msg
+}
+
+// withoutLiterals is what the compiler said, without the literal that it stumbled over: near "'text'", 0xFFF….
+func withoutLiterals(msg string) string {
+	for _, before := range []string{"hex literal too big: ", "oversized integer: "} {
+		if i := strings.Index(msg, before); i >= 0 {
+			return msg[:i+len(before)] + "?"
+		}
+	}
+	for _, before := range []string{"near ", "unrecognized token: ", "no such column: "} {
+		head, rest, found := strings.Cut(msg, before+`"`)
+		end := strings.LastIndex(rest, `"`)
+		if !found || end < 0 {
+			continue
+		}
+		// A column in quotes is one that may have been meant as a text, which is what SQLite then asks.
+		if before == "no such column: " || trace.IsLiteral(rest[:end]) {
+			return head + before + "?" + rest[end+1:]
 		}
 	}
 	return msg

@@ -10,8 +10,6 @@ import (
 	"log/slog"
 	"os"
 
-	oteltrace "go.opentelemetry.io/otel/trace"
-
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/config"
 )
@@ -52,7 +50,7 @@ func (s *sources) ruled(ctx context.Context, stderr io.Writer, change func(*engi
 	}
 	cfg := &settings.Engine
 	cfg.Create, cfg.Migrations, cfg.Writer.Durability = false, nil, engine.Durable
-	cfg.TracerProvider = oteltrace.SpanFromContext(ctx).TracerProvider()
+	traceInto(ctx, cfg)
 	cfg.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError})) // what a rule refuses, the verb itself says
 	change(cfg)
 	db, err := settings.Open(ctx)
@@ -63,6 +61,6 @@ func (s *sources) ruled(ctx context.Context, stderr io.Writer, change func(*engi
 func configure(ctx context.Context, url string) engine.Config {
 	cfg := engine.DefaultConfig(url)
 	cfg.Create = false
-	cfg.TracerProvider = oteltrace.SpanFromContext(ctx).TracerProvider()
+	traceInto(ctx, &cfg)
 	return cfg
 }

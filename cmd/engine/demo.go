@@ -40,6 +40,7 @@ type demo struct {
 	data     string
 	dataSet  bool
 	ledger   string
+	flight   string // where the flight recorder's content goes
 	seed     uint64
 	sessions int
 	duration time.Duration
@@ -54,6 +55,7 @@ func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.StringVar(&d.url, "db", "", "database `URL`, which gets the trading schema and keeps what is written: never name one that is in use; without it a temporary database is used and removed")
 	f.StringVar(&d.data, "data", defaultData, "`folder` with recorded market data")
 	f.StringVar(&d.ledger, "ledger", "", "append the id of each acknowledged execution to this `file`")
+	f.StringVar(&d.flight, "flight", "", "at the end, write what the flight recorder holds to this `file`, for engine trace dump --file")
 	f.Uint64Var(&d.seed, "seed", 1, "decides the simulated market and what venues answer")
 	f.IntVar(&d.sessions, "sessions", 100, "how many trade at the same time")
 	f.DurationVar(&d.duration, "duration", 20*time.Second, "for how long they trade")
@@ -121,7 +123,11 @@ func (d *demo) run(ctx context.Context, stderr io.Writer) (_ *floor.Report, err 
 			return err
 		}
 	}
-	return floor.Run(ctx, db.DB, run)
+	report, err := floor.Run(ctx, db.DB, run)
+	if err == nil && d.flight != "" {
+		err = writeOperations(db.DB, d.flight)
+	}
+	return report, err
 }
 
 // recordings loads the data folder: the default one if it is there, a named

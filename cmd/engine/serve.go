@@ -10,8 +10,6 @@ import (
 	"net"
 	"os"
 
-	oteltrace "go.opentelemetry.io/otel/trace"
-
 	"github.com/tidegate/engine/config"
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/server"
@@ -71,7 +69,7 @@ func serve(ctx context.Context, settings *config.Settings, stderr io.Writer) (er
 		return err
 	}
 	cfg := settings.Engine
-	cfg.TracerProvider = oteltrace.SpanFromContext(ctx).TracerProvider()
+	traceInto(ctx, &cfg)
 	cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	settings.Engine = cfg
 	db, err := settings.Open(ctx)

@@ -87,7 +87,7 @@ func traced(ctx context.Context, mode string, v verb, args []string, stdout, std
 	if err != nil {
 		return misuse(stderr, "engine", fmt.Errorf("--trace %s: %w", mode, err))
 	}
-	provider, err := newProvider(ctx, exporter)
+	provider, described, err := newProvider(ctx, exporter)
 	if err != nil {
 		return misuse(stderr, "engine", fmt.Errorf("--trace %s: %w", mode, err))
 	}
@@ -96,7 +96,8 @@ func traced(ctx context.Context, mode string, v verb, args []string, stdout, std
 		"traceparent": os.Getenv("TRACEPARENT"), "tracestate": os.Getenv("TRACESTATE"),
 	})
 	spanned, span := provider.Tracer("github.com/tidegate/engine/cmd/engine").Start(parent, "engine "+v.name)
-	code := v.run(spanned, args, shared, stderr)
+	sink := newSpanSink(exporter, described)
+	code := v.run(context.WithValue(spanned, sinkKey{}, sink), args, shared, stderr)
 	span.SetAttributes(attribute.Int("process.exit.code", code))
 	span.End()
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
@@ -123,18 +124,28 @@ func newExporter(ctx context.Context, mode string, stdout io.Writer) (*watchedEx
 // watchedExporter remembers the first failure: the SDK itself only logs it.
 type watchedExporter struct {
 	sdktrace.SpanExporter
+	one    sync.Mutex // an exporter takes one batch at a time, and two come here: the SDK's and the engine's
 	mu     sync.Mutex
 	failed error
 }
 
 // ExportSpans never fails, so that the failure is reported once, at the end, in this program's own words.
 func (w *watchedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	if err := w.SpanExporter.ExportSpans(ctx, spans); err != nil {
+	_ = w.send(ctx, spans) // remembered
+	return nil
+}
+
+// send exports a batch and remembers its failure.
+func (w *watchedExporter) send(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	w.one.Lock()
+	defer w.one.Unlock()
+	err := w.SpanExporter.ExportSpans(ctx, spans)
+	if err != nil {
 		w.mu.Lock()
 		w.failed = cmp.Or(w.failed, err)
 		w.mu.Unlock()
 	}
-	return nil
+	return err
 }
 
 func (w *watchedExporter) failure() error {
@@ -144,13 +155,13 @@ func (w *watchedExporter) failure() error {
 }
 
 // newProvider builds the SDK. Sampler, limits, batches, endpoint and headers come from the OTEL_* variables, which the SDK reads itself.
-func newProvider(ctx context.Context, exporter sdktrace.SpanExporter) (*sdktrace.TracerProvider, error) {
+func newProvider(ctx context.Context, exporter sdktrace.SpanExporter) (*sdktrace.TracerProvider, *resource.Resource, error) {
 	described, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "tidegate")),
 		resource.WithTelemetrySDK(), resource.WithProcessPID(), resource.WithFromEnv())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described)), nil
+	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described)), described, nil
 }
 
 // newOTLP makes the exporter for OTLP over HTTP, the one protocol that this program speaks.

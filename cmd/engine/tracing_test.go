@@ -40,6 +40,7 @@ func TestTraceStdout(t *testing.T) {
 type receiver struct {
 	mu       sync.Mutex
 	spans    map[string]*otlp.Span
+	all      []*otlp.Span
 	services []string
 	failed   error
 }
@@ -82,6 +83,7 @@ func (r *receiver) take(req *http.Request) error {
 		for _, ss := range rs.ScopeSpans {
 			for _, s := range ss.Spans {
 				r.spans[s.Name] = s
+				r.all = append(r.all, s)
 			}
 		}
 	}

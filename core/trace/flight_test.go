@@ -81,6 +81,10 @@ func fly(t testing.TB, o trace.Options) *trace.Flight {
 	return f
 }
 
+func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
+}
+
 func value(s *trace.Span, key string) string {
 	for _, a := range s.Attributes {
 		if string(a.Key) == key {

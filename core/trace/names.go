@@ -5,6 +5,9 @@ import "go.opentelemetry.io/otel/attribute"
 // Scope is the instrumentation scope of every span of the engine.
 const Scope = "github.com/tidegate/engine"
 
+// LinkReason is the attribute of a link that says why it is there.
+const LinkReason = "engine.link"
+
 // SchemaURL names the version of the semantic conventions whose names the spans use.
 const SchemaURL = "https://opentelemetry.io/schemas/1.39.0"
 
@@ -51,7 +54,7 @@ const (
 	keyCommitWait = attribute.Key("engine.tx.commit_wait_us")
 	keyDurable    = attribute.Key("engine.durable")
 	keySync       = attribute.Key("engine.sync_us")
-	keyLinkReason = attribute.Key("engine.link")
+	keyLinkReason = attribute.Key(LinkReason)
 	keyPromoted   = attribute.Key("engine.promoted")
 
 	keyPluginCalls = attribute.Key("engine.plugin.calls")

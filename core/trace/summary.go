@@ -6,11 +6,12 @@ import "strings"
 func (q *Query) summarize(tokens []token) {
 	s := summarizer{tokens: tokens, lists: []bool{false}, defined: map[string]bool{}, tables: map[string]bool{}}
 	s.run()
-	q.Operation = s.operation()
-	q.Summary = s.join()
+	// Copies: a piece of the SQL would keep all of it alive, literals too, as long as the description lives.
+	q.Operation = strings.Clone(s.operation())
+	q.Summary = strings.Clone(s.join())
 	if len(s.tables) == 1 {
 		for name := range s.tables {
-			q.Collection = name
+			q.Collection = strings.Clone(name)
 		}
 	}
 }

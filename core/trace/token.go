@@ -27,6 +27,15 @@ func (t token) is(keyword string) bool { return t.kind == word && strings.EqualF
 // op reports whether the token is the given operator.
 func (t token) op(text string) bool { return t.kind == operator && t.text == text }
 
+// IsLiteral reports whether SQL begins with a text, a blob, a number or something that is no SQL at all.
+func IsLiteral(sql string) bool {
+	if sql == "" {
+		return false
+	}
+	k, _ := scan(sql)
+	return k == literal || k == unknown
+}
+
 // tokenize splits SQL the way SQLite's tokenizer does. It accepts every input: what is not SQL becomes unknown tokens, and what is not
 // closed (a string, a comment) reaches to the end. A NUL byte ends the statement, as it does for SQLite.
 func tokenize(sql string) []token {
