@@ -35,6 +35,8 @@ type (
 	SpanSink = trace.SpanSink
 	// FlightRecorder keeps a record of the last operations.
 	FlightRecorder = trace.Flight
+	// TraceOperation is a record in a readable form.
+	TraceOperation = trace.Operation
 	// TraceStats counts what became of the records.
 	TraceStats = trace.Stats
 )

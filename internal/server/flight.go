@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tidegate/engine/core/trace"
+	"github.com/tidegate/engine"
 )
 
 // Bounds of an answer of /v1/trace.
@@ -28,9 +28,9 @@ func (s *Server) flight(e *exchange) error {
 	}
 	ops := f.Last(last)
 	head := struct {
-		At     time.Time   `json:"at"`
-		Reason string      `json:"reason,omitempty"`
-		Stats  trace.Stats `json:"stats"`
+		At     time.Time         `json:"at"`
+		Reason string            `json:"reason,omitempty"`
+		Stats  engine.TraceStats `json:"stats"`
 	}{At: time.Now(), Stats: f.Stats()}
 	if frozen {
 		c := f.Frozen()
@@ -63,8 +63,8 @@ func (s *Server) flight(e *exchange) error {
 }
 
 // newest keeps the last of a sequence.
-func newest(ops iter.Seq[trace.Operation], limit int) []trace.Operation {
-	var kept []trace.Operation
+func newest(ops iter.Seq[engine.TraceOperation], limit int) []engine.TraceOperation {
+	var kept []engine.TraceOperation
 	for o := range ops {
 		if len(kept) >= 2*limit {
 			kept = kept[:copy(kept, kept[len(kept)-limit:])]

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidegate/engine/core/trace"
+	"github.com/tidegate/engine"
 )
 
 // The flight recorder over HTTP: what was done, without values; wrong questions are refused; a copy can be kept.
@@ -14,9 +14,9 @@ func TestFlight(t *testing.T) {
 	b := start(t, nil)
 	b.post(t, "/v1/query", `{"sql":"SELECT 'secret'"}`)
 	var answer struct {
-		Stats      trace.Stats       `json:"stats"`
-		Reason     string            `json:"reason"`
-		Operations []trace.Operation `json:"operations"`
+		Stats      engine.TraceStats       `json:"stats"`
+		Reason     string                  `json:"reason"`
+		Operations []engine.TraceOperation `json:"operations"`
 	}
 	ask := func(query string) response { return send(t, b.request(t, "GET", "/v1/trace"+query, "")) }
 	got := ask("?last=60s&limit=5")
