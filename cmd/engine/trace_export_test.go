@@ -87,21 +87,21 @@ func compare(t *testing.T, o *trace.Operation, s *otlp.Span) {
 		found[a.Key] = plain(a.Value)
 	}
 	want := map[string]string{"db.namespace": "production_trading.db", "db.system.name": "sqlite", "error.type": o.Error, "db.response.status_code": o.Status,
-		"engine.group.id": figure(int64(o.Group)), "engine.queue.wait_us": figure(o.Queue.Microseconds())}
+		"engine.group.id": shown(int64(o.Group)), "engine.queue.wait_us": shown(o.Queue.Microseconds())}
 	kind := otlp.Span_SPAN_KIND_INTERNAL
 	switch o.Kind {
 	case "statement":
 		kind = otlp.Span_SPAN_KIND_CLIENT
 		want["db.query.text"], want["db.query.summary"], want["sqlite.fingerprint"] = o.Text, o.Name, o.Fingerprint
-		want["engine.lane"], want["engine.class"], want["sqlite.vm_steps"] = o.Lane, o.Class, figure(o.Steps)
+		want["engine.lane"], want["engine.class"], want["sqlite.vm_steps"] = o.Lane, o.Class, shown(o.Steps)
 		if o.Returned > 0 {
-			want["db.response.returned_rows"] = figure(o.Returned)
+			want["db.response.returned_rows"] = shown(o.Returned)
 		}
 		if o.Changed > 0 {
-			want["sqlite.rows_changed"] = figure(o.Changed)
+			want["sqlite.rows_changed"] = shown(o.Changed)
 		}
 	case "transaction":
-		want["engine.tx.outcome"], want["engine.tx.hold_us"] = o.Outcome, figure(o.Hold.Microseconds())
+		want["engine.tx.outcome"], want["engine.tx.hold_us"] = o.Outcome, shown(o.Hold.Microseconds())
 		if o.Group != 0 && len(s.Links) == 0 {
 			t.Errorf("%s has no link to its COMMIT", s.Name)
 		}
@@ -128,7 +128,7 @@ func named(word string) bool {
 	return i > 0 && (word[i-1] >= 'a' && word[i-1] <= 'z' || word[i-1] == '_' || word[i-1] == '?')
 }
 
-func figure(n int64) string {
+func shown(n int64) string {
 	if n == 0 {
 		return ""
 	}
