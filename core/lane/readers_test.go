@@ -131,12 +131,14 @@ func TestTenThousandSessions(t *testing.T) {
 	defer cancel()
 	var wg sync.WaitGroup
 	var bad, total atomic.Int64
+	var first atomic.Pointer[error]
 	for s := range counts {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				if _, err := r.readNumber(ctx, "SELECT v FROM q WHERE id = ?", int64(1+s%1000)); err != nil {
 					if ctx.Err() == nil {
 						bad.Add(1)
+						first.CompareAndSwap(nil, &err)
 					}
 					continue
 				}
@@ -159,7 +161,7 @@ func TestTenThousandSessions(t *testing.T) {
 	st := r.Stats().Readers
 	t.Logf("%d reads by %d sessions: slowest %d, mean %.1f, fastest %d; %d connections", sum, sessions, all[0], mean, all[sessions-1], st.Open)
 	if bad.Load() > 0 {
-		t.Errorf("%d reads failed", bad.Load())
+		t.Errorf("%d reads failed, the first with %v", bad.Load(), *first.Load())
 	}
 	if float64(all[0]) < mean/3 {
 		t.Errorf("the slowest session did %d, less than a third of the mean %.1f", all[0], mean)
