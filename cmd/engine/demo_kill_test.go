@@ -20,13 +20,13 @@ import (
 
 // TestDemoSurvivesKill kills the program in the middle of a burst, again and
 // again on one database: every trade that was acknowledged is there, and the
-// books are exact. TIDEGATE_TORTURE=1 kills five hundred times instead of three, fifty times on each of ten databases, and holds the next
+// books are exact. TIDEGATE_TORTURE=1 kills a hundred times instead of three, fifty times on each of two databases, and holds the next
 // start to two seconds.
 func TestDemoSurvivesKill(t *testing.T) {
 	t.Parallel()
 	kills, slowest := 3, time.Minute
 	if os.Getenv("TIDEGATE_TORTURE") == "1" {
-		kills, slowest = 500, 2*time.Second
+		kills, slowest = 100, 2*time.Second
 	}
 	seed := uint64(time.Now().UnixNano())
 	if s, err := strconv.ParseUint(os.Getenv("TIDEGATE_SEED"), 10, 64); err == nil {
