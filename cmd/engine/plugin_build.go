@@ -108,11 +108,22 @@ func moduleOf(ctx context.Context, dir, ready, to string, stderr io.Writer) ([]b
 	out := filepath.Join(tmp, "module.wasm")
 	env := []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}
 	if err := goTool(ctx, dir, env, stderr, "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, "."); err != nil {
-		return nil, err
+		return nil, withSums(dir, err)
 	}
 	code, err := os.ReadFile(out)
 	if err != nil {
 		return nil, err
 	}
 	return code, replaceFile(to, code)
+}
+
+// withSums says what a folder needs that is a module of its own and was never tidied: Go's own advice names the wrong module.
+func withSums(dir string, err error) error {
+	if _, no := os.Stat(filepath.Join(dir, "go.mod")); no != nil {
+		return err
+	}
+	if _, no := os.Stat(filepath.Join(dir, "go.sum")); no == nil {
+		return err
+	}
+	return fmt.Errorf("%w: run `go mod tidy` in %s first, which fetches what its go.mod names", err, dir)
 }

@@ -378,3 +378,13 @@ func TestPluginNew(t *testing.T) {
 		t.Errorf("another hash: code %d, %s", o.code, o.stderr)
 	}
 }
+
+// TestPluginBuildWithoutSums: a module of its own that was never tidied cannot be built, and the remedy is said.
+func TestPluginBuildWithoutSums(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "lot-size")
+	must(t, "plugin", "new", "--out", dir, "lot-size")
+	if o := program(t, "plugin", "build", dir); o.code != exitError || !strings.Contains(o.stderr, "go mod tidy") {
+		t.Errorf("code %d, %s", o.code, o.stderr)
+	}
+}
