@@ -49,12 +49,15 @@ type desk struct {
 }
 
 // loadDesk brings a version of the rule into service.
-func (d *desk) load(t testing.TB, version string) {
+func (d *desk) load(t testing.TB, version string, change ...func(*plugins.Manifest)) {
 	t.Helper()
 	sum := sha256.Sum256(d.module)
 	m, err := plugins.ParseManifest(fmt.Appendf(nil, deskRule, version, hex.EncodeToString(sum[:])))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(m)
 	}
 	if _, err := d.registry.Load(t.Context(), m, d.module); err != nil {
 		t.Fatal(err)
@@ -223,8 +226,9 @@ func (s *spy) Acquire() contract.Rules {
 	r := s.Source.Acquire()
 	list := make([]contract.Rule, len(r.List))
 	for i, rule := range r.List {
-		list[i] = rule
-		list[i].Validator = spied{rule.Validator, s}
+		if list[i] = rule; !rule.Shadow {
+			list[i].Validator = spied{rule.Validator, s}
+		}
 	}
 	r.List = list
 	return r
@@ -314,6 +318,36 @@ func TestReloadWhileTrading(t *testing.T) {
 		t.Errorf("%d versions judged: the reloads and the writes did not meet", len(versions))
 	}
 	t.Logf("%d reloads, %d versions judged, %.0f writes/s, %d failed", reloads, len(versions), float64(writes.Load())/time.Since(began).Seconds(), failed.Load())
+}
+
+// TestVersionOfATransaction: a version that comes into service in the middle of a transaction judges nothing of it, and all of the next one.
+func TestVersionOfATransaction(t *testing.T) {
+	t.Parallel()
+	watch := &spy{seen: map[int64]map[string]bool{}}
+	d := openDesk(t, func(s contract.Source) contract.Source { watch.Source = s; return watch })
+	d.load(t, "2.0.0", func(m *plugins.Manifest) { m.Policy.Mode = "shadow" })
+	const insert = "INSERT INTO trades (id, symbol, qty) VALUES (?, 'A', 1)"
+	err := d.Update(t.Context(), func(ctx context.Context, tx *engine.Tx) error {
+		_, err := tx.Exec(ctx, insert, 5000)
+		if err == nil {
+			err = d.registry.Promote("desk")
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, insert, 5001)
+		}
+		return err
+	}, engine.HoldFor(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Exec(t.Context(), insert, 6000); err != nil {
+		t.Fatal(err)
+	}
+	watch.mu.Lock()
+	defer watch.mu.Unlock()
+	if now, next := watch.seen[5], watch.seen[6]; len(now) != 1 || !now["1.0.0"] || len(next) != 1 || !next["2.0.0"] {
+		t.Errorf("the transaction was judged by %v, the next one by %v", now, next)
+	}
 }
 
 // TestThousandFaultsThroughTheEngine: a rule that fails a thousand times in a row leaves no goroutine, no memory and no transaction behind.

@@ -125,9 +125,12 @@ func TestVerbsEnforceRules(t *testing.T) {
 	must(t, "exec", "--config", s.config, "INSERT INTO trades VALUES (3, 'A', 1)")
 	s.edit(t, "module: desk.wasm", "module: gone.wasm")
 	for _, args := range [][]string{{"exec", "--config", s.config, "INSERT INTO other VALUES (2)"}, {"import", "--config", s.config, "--table", "other", rows}, {"serve", "--config", s.config, "--listen", "127.0.0.1:0"}} {
-		if o := program(t, args...); o.code != exitError || !strings.Contains(o.stderr, "the module of plug-in desk is missing") {
-			t.Errorf("%s without the module: code %d, %s", args[0], o.code, o.stderr)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a server that starts all the same has to end
+		var out, errs lines
+		if code := run(ctx, args, &out, &errs); code != exitError || !strings.Contains(errs.String(), "the module of plug-in desk is missing") {
+			t.Errorf("%s without the module: code %d, %s", args[0], code, errs.String())
 		}
+		cancel()
 	}
 }
 
