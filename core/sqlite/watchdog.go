@@ -59,6 +59,30 @@ func (s *Store) watch() {
 			s.dog.taken.Add(1)
 		}
 	}
+	for _, c := range s.leaked {
+		if c.stranded() {
+			s.dog.taken.Add(1)
+		}
+	}
+}
+
+// stranded looks whether a fenced connection is still inside an instruction that meets no fence, and takes its memory away. Behind a fence no
+// file call begins any more, so only one that was under way can use the memory. What has come out gives its memory back.
+func (c *Conn) stranded() bool {
+	memory := &c.ctx.memory
+	if memory.gone.Load() {
+		return false
+	}
+	if c.gate.left() {
+		memory.giveBack()
+		return false
+	}
+	if memory.off.Load() || c.gate.state.Load()&gateWhere != gateInside || c.gate.filing.Load() {
+		c.ctx.seen.quiet = 0
+		return false
+	}
+	c.ctx.seen.quiet++
+	return c.ctx.seen.quiet >= looks && memory.protect()
 }
 
 // silent reports whether the connection has been inside SQLite without a poll since the last look. The fields are the watchdog's own.

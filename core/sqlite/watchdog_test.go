@@ -133,3 +133,43 @@ func TestWatchdogLookIsNoFence(t *testing.T) {
 		t.Errorf("%d calls found a gate shut that nobody had shut", n)
 	}
 }
+
+// TestFenceEndsAnInstruction: a connection is fenced while it is inside an instruction that meets no fence. Its goroutine comes out all the same.
+func TestFenceEndsAnInstruction(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+		t.Skip("SKIPPED: memory is not taken away on this system")
+	}
+	s := open(t)
+	c, err := s.Connect(t.Context(), sqlite.Analytics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.QueryInt("SELECT instr(zeroblob(8000000) || x'02', zeroblob(4000000) || x'01')") // some hours
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		t.Fatal("the instruction ended by itself:", err)
+	case <-time.After(300 * time.Millisecond): // it is in the middle of it
+	}
+	if err := c.Fence(); err != nil && sqlite.ClassOf(err) != sqlite.Busy {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if sqlite.ClassOf(err) != sqlite.Fenced {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the goroutine is still inside SQLite")
+	}
+	for deadline := time.Now().Add(20 * time.Second); s.Leaked() > 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("its memory was not given back")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
