@@ -47,6 +47,10 @@ func TestRemedyOfSums(t *testing.T) {
 			t.Fatal(err)
 		}
 		typedAsPrinted(t, printed(t, s.migrate(exitConflict, "status", "--plugin", "audit="+plugin), "E07"))
+		if err := os.WriteFile(filepath.Join(dir, "engine.sum"), []byte("0001_x.sql sha256:0\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		typedAsPrinted(t, printed(t, s.migrate(exitConflict, "status", "--plugin", "audit="+plugin), "E07"))
 	}
 	s.migrate(exitPending, "status", "--plugin", "audit="+plugin)
 }
