@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,7 +150,7 @@ func TestTelemetrySlow(t *testing.T) {
 			e = &list[i]
 		}
 	}
-	if e == nil || strings.Join(e.Reasons, " ") != "scan" || len(e.Plan) != 1 || e.Plan[0].Detail != "SCAN t" || strings.Join(e.Bindings, " ") != "TEXT(11)" || e.Work.FullScanSteps < 19_000 ||
+	if e == nil || !slices.Contains(e.Reasons, "scan") || len(e.Plan) != 1 || e.Plan[0].Detail != "SCAN t" || strings.Join(e.Bindings, " ") != "TEXT(11)" || e.Work.FullScanSteps < 19_000 ||
 		e.Text != "SELECT id FROM t WHERE v = ? AND n <> ?" {
 		t.Fatalf("%+v", list)
 	}
@@ -298,9 +300,16 @@ func TestTelemetryAllocates(t *testing.T) {
 		for range 100 {
 			read()
 		}
-		return testing.AllocsPerRun(500, read)
+		const runs = 5000
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			read()
+		}
+		runtime.ReadMemStats(&after)
+		return float64(after.Mallocs-before.Mallocs) / runs // a mean and no whole number: under the race detector pools forget at random
 	}
-	if off, on := allocations(false), allocations(true); on > off {
-		t.Errorf("%v allocations instead of %v", on, off)
+	if off, on := allocations(false), allocations(true); on > off+0.5 {
+		t.Errorf("%.2f allocations instead of %.2f", on, off)
 	}
 }

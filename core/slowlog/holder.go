@@ -1,6 +1,7 @@
 package slowlog
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -8,8 +9,12 @@ import (
 // holderFrom is the shortest hold that is remembered: shorter ones make nobody slow.
 const holderFrom = time.Millisecond
 
-// holders are who held the writer lately. The zero value is ready.
+// holderNews is how long it may take until a holder is told of. Who waited for it is often committed with it, and tells first.
+const holderNews = 50 * time.Millisecond
+
+// holders are who held the writer lately.
 type holders struct {
+	news chan struct{} // one more; of length 1
 	mu   sync.Mutex
 	ring [128]hold
 	next int
@@ -28,6 +33,28 @@ func (h *holders) add(name string, from, to time.Time) {
 	defer h.mu.Unlock()
 	h.ring[h.next%len(h.ring)] = hold{name, from, to}
 	h.next++
+	select {
+	case h.news <- struct{}{}:
+	default:
+	}
+}
+
+// await is during, with some time for a holder that is not told of yet.
+func (h *holders) await(ctx context.Context, from, to time.Time) string {
+	timer := time.NewTimer(holderNews)
+	defer timer.Stop()
+	for {
+		if name := h.during(from, to); name != "" {
+			return name
+		}
+		select {
+		case <-h.news:
+		case <-timer.C:
+			return ""
+		case <-ctx.Done():
+			return ""
+		}
+	}
 }
 
 // during is who held the writer for the longest part of that time; "" where nobody is known.

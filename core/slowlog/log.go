@@ -61,7 +61,7 @@ const queued = 256
 // New starts a log. Close ends it.
 func New(cfg Config) *Log {
 	ctx, stop := context.WithCancel(context.Background())
-	l := &Log{cfg: cfg, key: make([]byte, 32), kinds: map[uint64]*kind{}, queue: make(chan pending, queued), flush: make(chan chan struct{}), stop: stop, ended: make(chan struct{})}
+	l := &Log{cfg: cfg, key: make([]byte, 32), kinds: map[uint64]*kind{}, held: holders{news: make(chan struct{}, 1)}, queue: make(chan pending, queued), flush: make(chan chan struct{}), stop: stop, ended: make(chan struct{})}
 	rand.Read(l.key)
 	go l.work(ctx)
 	return l
@@ -166,9 +166,6 @@ func (l *Log) note(ctx context.Context, o *Observation, k *kind, why uint) {
 	if span := oteltrace.SpanContextFromContext(ctx); span.IsSampled() {
 		e.Trace = span.TraceID().String()
 	}
-	if o.Lane == "writer" && r.QueueWait > 0 {
-		e.Holder = l.held.during(r.Start, r.Start.Add(r.QueueWait))
-	}
 	p := pending{e, copied(o.Given)}
 	k.keep(p.given)
 	if k.admit(&p, l.cfg.Now()) {
@@ -220,6 +217,9 @@ func (l *Log) keep(ctx context.Context, p pending) {
 		if err != nil {
 			e.PlanError = "the plan could not be asked for" // the error may quote a literal
 		}
+	}
+	if e.Lane == "writer" && e.Queue >= holderFrom {
+		e.Holder = l.held.await(ctx, e.At, e.At.Add(e.Queue))
 	}
 	if err := l.cfg.Keep(context.WithoutCancel(ctx), e); err != nil {
 		l.failed.Add(1)
