@@ -135,7 +135,9 @@ func (m *room) objection(ctx context.Context, t *ticket, wait, normal time.Durat
 		return ReasonFull
 	case l.control.shedding() && wait > max(l.control.target, normal):
 		return ReasonDelay
-	case wait > m.timeout:
+	// An estimate alone is no reason against callers who would wait as long as anybody may: on a machine that is starved it is wrong by far, and
+	// who asks again at once when he is refused keeps it so. Those before him must really have waited for long.
+	case wait > m.timeout && l.waited > m.timeout/4:
 		return ReasonDeadline
 	case wait > max(l.control.target, time.Millisecond): // a line that is healthy needs no such care
 		if deadline, ok := ctx.Deadline(); ok && wait > deadline.Sub(t.queued) {
@@ -248,6 +250,7 @@ func (m *room) serve(now time.Time, l *line, f *flow, t *ticket) bool {
 		return false
 	}
 	l.control.serve(now, waited, l.live > 0)
+	l.waited = waited
 	l.counts.served++
 	t.taken = now
 	return true

@@ -1,11 +1,14 @@
 package lane
 
+import "time"
+
 // line is where the calls of one class wait: one flow for each tenant, served in turn, so that who floods the line makes
 // itself wait and not the others. Its owner's lock guards it.
 type line struct {
-	turn    *flow // whose turn it is; nil: nobody waits
-	live    int   // waiting tickets whose callers have not given up
-	shares  int   // of all flows
+	turn    *flow         // whose turn it is; nil: nobody waits
+	waited  time.Duration // of who was served last
+	live    int           // waiting tickets whose callers have not given up
+	shares  int           // of all flows
 	flows   int
 	in      *tenancy
 	control codel
