@@ -99,9 +99,9 @@ func (m *Migrator) Rehearse(ctx context.Context) (r *Rehearsal, err error) {
 	if m.store.Location().Memory {
 		return nil, errors.New("migrate: a database in memory has nothing to rehearse on")
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(m.store.Location().Path), ".tidegate-rehearsal-*")
+	dir, err := m.rehearsalDir()
 	if err != nil {
-		return nil, fmt.Errorf("migrate: rehearsal: %w", err)
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	start := time.Now()
@@ -132,7 +132,7 @@ func (m *Migrator) Rehearse(ctx context.Context) (r *Rehearsal, err error) {
 
 // rehearseOn rehearses on a copy of a snapshot, which itself must stay what it is.
 func (m *Migrator) rehearseOn(ctx context.Context, snapshot string, st Status) (*Rehearsal, error) {
-	dir, err := os.MkdirTemp(filepath.Dir(m.store.Location().Path), ".tidegate-rehearsal-*")
+	dir, err := m.rehearsalDir()
 	if err != nil {
 		return nil, err
 	}
