@@ -135,12 +135,14 @@ func (m *room) objection(ctx context.Context, t *ticket, wait, normal time.Durat
 		return ReasonFull
 	case l.control.shedding() && wait > max(l.control.target, normal):
 		return ReasonDelay
-	// An estimate alone is no reason against callers who would wait as long as anybody may: on a machine that is starved it is wrong by far, and
-	// who asks again at once when he is refused keeps it so. Those before him must really have waited for long.
-	case wait > m.timeout && l.waited > m.timeout/4:
-		return ReasonDeadline
 	case wait > max(l.control.target, time.Millisecond): // a line that is healthy needs no such care
-		if deadline, ok := ctx.Deadline(); ok && wait > deadline.Sub(t.queued) {
+		limit := m.timeout
+		if deadline, ok := ctx.Deadline(); ok {
+			limit = min(limit, deadline.Sub(t.queued))
+		}
+		// An estimate alone is no reason: on a machine that is starved it is wrong by far, and who asks again at once when he is refused keeps it so.
+		// Those before him must really have waited for long.
+		if wait > limit && l.waited > limit/4 {
 			return ReasonDeadline
 		}
 	}

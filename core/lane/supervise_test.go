@@ -58,6 +58,7 @@ func TestCancelledWriteSparesOthers(t *testing.T) {
 		started, release := make(chan struct{}, 2), make(chan struct{})
 		r := build(t, func(s *setup) {
 			s.cfg.Writer.StatementTime, s.cfg.Writer.GroupTime = time.Hour, time.Hour
+			s.cfg.Writer.Hold = 2 * time.Minute // the race detector takes seconds for the steps below
 			s.opt.Functions = []sqlite.Function{{Name: "hold", Args: 0, Scalar: func([]sqlite.Value) (any, error) {
 				started <- struct{}{}
 				<-release
