@@ -31,7 +31,7 @@ type Cursor struct {
 const (
 	firstBlock = 1
 	nextBlock  = 16
-	mostBlock  = 256
+	mostBlock  = 512
 )
 
 // Columns are the names of the result's columns.

@@ -18,7 +18,7 @@ type Block struct {
 const blockBytes = 64 << 10
 
 // blockCells is the number of values at which a Fetch takes no further row: a row of many columns fills a block sooner.
-const blockCells = 1 << 10
+const blockCells = 1 << 11
 
 // Len is the number of rows.
 func (b *Block) Len() int { return b.rows }
