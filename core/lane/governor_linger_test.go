@@ -5,6 +5,7 @@ package lane_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -71,5 +72,23 @@ func TestLingeringReaderFreesTheLog(t *testing.T) {
 			t.Fatal("idle readers still keep the log from being reset")
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// TestLingeringReaderSeesNewTables: a statement about a table that was made since the snapshot that is kept can be compiled.
+func TestLingeringReaderSeesNewTables(t *testing.T) {
+	t.Parallel()
+	r := build(t, nil)
+	r.must(t, "CREATE TABLE v (n INTEGER) STRICT", "INSERT INTO v VALUES (1)")
+	for i := range 20 {
+		for range 10 {
+			if n := r.number(t, "SELECT n FROM v"); n != 1 {
+				t.Fatal(n)
+			}
+		}
+		r.must(t, fmt.Sprintf("CREATE TABLE t%d (n INTEGER) STRICT", i))
+		if n := r.number(t, fmt.Sprintf("SELECT count(*) FROM t%d", i)); n != 0 {
+			t.Fatal(n)
+		}
 	}
 }

@@ -213,6 +213,9 @@ func (r *Reader) Open(ctx context.Context, sql string, args []any) (*Cursor, err
 
 // start is Open with the connection in use, for a cursor that is in nobody's hands.
 func (r *Reader) start(ctx context.Context, sql string, args []any, c *Cursor) (*Cursor, error) {
+	if err := r.conn.Renew(); err != nil {
+		return nil, r.failed(ctx, err)
+	}
 	stmt, err := r.conn.Prepare(sql)
 	if err != nil {
 		return nil, r.failed(ctx, err)

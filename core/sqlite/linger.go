@@ -105,6 +105,14 @@ func (c *Conn) letGo() error {
 // Lingers reports whether a snapshot is kept.
 func (c *Conn) Lingers() bool { return c.linger.kept }
 
+// Renew ends a kept snapshot that is not the newest any more. It comes ahead of Prepare, which compiles with the schema of the snapshot.
+func (c *Conn) Renew() error {
+	if l := &c.linger; !l.kept || l.index.header() == l.last {
+		return nil
+	}
+	return c.LetGo()
+}
+
 // LetGo ends the snapshot that BeginLone kept, if any.
 func (c *Conn) LetGo() (err error) {
 	if !c.linger.kept {
