@@ -80,14 +80,26 @@ func TestLingeringReaderSeesNewTables(t *testing.T) {
 	t.Parallel()
 	r := build(t, nil)
 	r.must(t, "CREATE TABLE v (n INTEGER) STRICT", "INSERT INTO v VALUES (1)")
+	number := func(sql string) int64 {
+		t.Helper()
+		c, err := r.Query(t.Context(), lane.ReadOptions{}, sql, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Finish()
+		if ok, err := c.Next(t.Context()); !ok {
+			t.Fatal(err)
+		}
+		return c.Row()[0].Int
+	}
 	for i := range 20 {
 		for range 10 {
-			if n := r.number(t, "SELECT n FROM v"); n != 1 {
+			if n := number("SELECT n FROM v"); n != 1 {
 				t.Fatal(n)
 			}
 		}
 		r.must(t, fmt.Sprintf("CREATE TABLE t%d (n INTEGER) STRICT", i))
-		if n := r.number(t, fmt.Sprintf("SELECT count(*) FROM t%d", i)); n != 0 {
+		if n := number(fmt.Sprintf("SELECT count(*) FROM t%d", i)); n != 0 {
 			t.Fatal(n)
 		}
 	}
