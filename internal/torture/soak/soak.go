@@ -61,6 +61,7 @@ func Run(ctx context.Context, e *torture.Env) (result torture.Result, err error)
 	err = b.run(ctx, d)
 	err = errors.Join(err, b.check(ctx, &result), b.db.Close())
 	b.report(&result)
+	err = errors.Join(err, b.logBound(&result))
 	marks(b.samples, &result)
 	if e.Scale == torture.Long {
 		err = errors.Join(err, level(b.samples, &result)) // five seconds are not enough to be level
@@ -105,10 +106,10 @@ func (b *bath) run(ctx context.Context, d time.Duration) error {
 	for began := time.Now(); ctx.Err() == nil; {
 		pause(ctx, every)
 		s := measure()
-		s.at = time.Since(began)
+		s.at, s.log = time.Since(began), b.db.Stats().WAL.Bytes
 		b.samples = append(b.samples, s)
 		if len(b.samples)%4 == 0 {
-			b.env.Log("after %v: %d MB, heap %d MB, %d goroutines, %d descriptors", s.at.Round(time.Second), s.rss>>20, s.heap>>20, s.goroutines, s.descriptors)
+			b.env.Log("after %v: %d MB, heap %d MB, %d goroutines, %d descriptors, log %d MB", s.at.Round(time.Second), s.rss>>20, s.heap>>20, s.goroutines, s.descriptors, s.log>>20)
 		}
 	}
 	wg.Wait()
@@ -175,6 +176,21 @@ func (b *bath) check(ctx context.Context, result *torture.Result) error {
 	}
 	if lost > 0 || ghosts > 0 || sum != accounts*opening || sound != "ok" {
 		return fmt.Errorf("%d acknowledged transactions are lost, %d refused ones are there, the accounts hold %d of %d, integrity check: %s", lost, ghosts, sum, accounts*opening, sound)
+	}
+	return nil
+}
+
+// logBound holds the log against its cap. A group that is under way when the cap is reached may still end, and a transaction that was spilled into the
+// log is not undone by anything but its own end.
+func (b *bath) logBound(result *torture.Result) error {
+	highest := int64(0)
+	for _, s := range b.samples {
+		highest = max(highest, s.log)
+	}
+	hard := engine.DefaultConfig("").WAL.Hard
+	result.Add("log_highest", float64(highest>>20), "MB")
+	if highest > hard+hard/4 {
+		return fmt.Errorf("the log grew to %d MB, its cap is %d MB", highest>>20, hard>>20)
 	}
 	return nil
 }
