@@ -14,8 +14,8 @@ import (
 
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/migrate/seed"
-	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // trial is a database that migrations are tried on.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // text is SQL with what the driver must know of it before SQLite sees it. It does not change once it is made.
@@ -77,14 +78,14 @@ func (t *text) inserts() (insert, upsert bool) {
 	depth := 0
 	do := false
 	for i := 0; i < len(t.sql); {
-		end, kind := scan(t.sql, i)
+		end, kind, _ := sqltext.Scan(t.sql, i)
 		word := t.sql[i:end]
 		switch {
-		case kind == tokenBlank:
-		case kind == tokenWord && insert:
+		case kind == sqltext.Blank:
+		case kind == sqltext.Word && insert:
 			upsert = upsert || do && strings.EqualFold(word, "UPDATE")
 			do = strings.EqualFold(word, "DO")
-		case kind == tokenWord && depth == 0:
+		case kind == sqltext.Word && depth == 0:
 			switch {
 			case strings.EqualFold(word, "INSERT"), strings.EqualFold(word, "REPLACE"):
 				insert = true
@@ -101,140 +102,41 @@ func (t *text) inserts() (insert, upsert bool) {
 	return insert, upsert
 }
 
-// split cuts a text at the semicolons that end statements and drops pieces without a statement. It knows strings, quoted names,
-// comments, and the bodies of triggers, whose own statements end in semicolons too: a trigger ends at "; END ;".
+// split cuts a text at the semicolons that end statements and drops pieces without a statement.
 func split(sql string) []string {
 	var out []string
-	var s splitter
+	var b sqltext.Boundary
 	start := -1
 	for i := 0; i < len(sql); {
-		end, kind := scan(sql, i)
+		end, kind, _ := sqltext.Scan(sql, i)
 		switch {
-		case kind == tokenEnd && !s.inside():
+		case kind == sqltext.End && !b.Inside():
 			if start >= 0 {
-				out = append(out, strings.TrimRight(sql[start:i], blanks))
+				out = append(out, strings.TrimRight(sql[start:i], sqltext.Blanks))
 			}
-			start, s = -1, splitter{}
-		case kind != tokenBlank:
+			start, b = -1, sqltext.Boundary{}
+		case kind != sqltext.Blank:
 			if start < 0 {
 				start = i
 			}
-			s.token(sql[i:end], kind)
+			b.Add(sql[i:end], kind)
 		}
 		i = end
 	}
 	if start >= 0 {
-		out = append(out, strings.TrimRight(sql[start:], blanks))
+		out = append(out, strings.TrimRight(sql[start:], sqltext.Blanks))
 	}
 	return out
-}
-
-// splitter follows one statement.
-type splitter struct {
-	words   int  // seen so far, EXPLAIN and QUERY PLAN left out
-	create  bool // it begins with CREATE
-	trigger bool // it is a CREATE TRIGGER
-	semi    bool // the last token was a semicolon
-	ended   bool // the last tokens were a semicolon and END
-}
-
-// inside reports whether a semicolon here belongs to the statement.
-func (s *splitter) inside() bool { return s.trigger && !s.ended }
-
-func (s *splitter) token(t string, kind tokenKind) {
-	s.ended = s.semi && kind == tokenWord && strings.EqualFold(t, "END")
-	s.semi = kind == tokenEnd
-	if kind != tokenWord {
-		s.words++
-		return
-	}
-	switch {
-	case s.words == 0 && (strings.EqualFold(t, "EXPLAIN") || strings.EqualFold(t, "QUERY") || strings.EqualFold(t, "PLAN")):
-		return
-	case s.words == 0:
-		s.create = strings.EqualFold(t, "CREATE")
-	case s.words == 1 && s.create && (strings.EqualFold(t, "TEMP") || strings.EqualFold(t, "TEMPORARY")):
-		return
-	case s.words == 1 && s.create:
-		s.trigger = strings.EqualFold(t, "TRIGGER")
-	}
-	s.words++
-}
-
-type tokenKind uint8
-
-const (
-	tokenOther tokenKind = iota
-	tokenBlank           // space or a comment
-	tokenWord            // a keyword or a bare name
-	tokenEnd             // a semicolon
-)
-
-// scan returns the end of the token that starts at i, which is always beyond i, and its kind.
-func scan(sql string, i int) (int, tokenKind) {
-	switch c := sql[i]; {
-	case c == ';':
-		return i + 1, tokenEnd
-	case space(c):
-		return i + 1, tokenBlank
-	case strings.HasPrefix(sql[i:], "\ufeff"):
-		return i + len("\ufeff"), tokenBlank
-	case strings.HasPrefix(sql[i:], "--"):
-		return after(sql, i+2, "\n"), tokenBlank
-	case strings.HasPrefix(sql[i:], "/*"):
-		return after(sql, i+2, "*/"), tokenBlank
-	case c == '\'' || c == '"' || c == '`':
-		return quoted(sql, i, c), tokenOther
-	case c == '[':
-		return after(sql, i+1, "]"), tokenOther
-	case wordByte(c):
-		for i++; i < len(sql) && wordByte(sql[i]); i++ {
-		}
-		return i, tokenWord
-	}
-	return i + 1, tokenOther
-}
-
-// blanks is what SQLite takes for white space.
-const blanks = " \t\n\r\f"
-
-func space(c byte) bool { return strings.IndexByte(blanks, c) >= 0 }
-
-// wordByte counts digits in, so that 1END is not taken for END; bytes of other alphabets are parts of names.
-func wordByte(c byte) bool {
-	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c >= 0x80
-}
-
-func after(sql string, from int, mark string) int {
-	if n := strings.Index(sql[from:], mark); n >= 0 {
-		return from + n + len(mark)
-	}
-	return len(sql)
-}
-
-// quoted finds the end of a literal in which a doubled quote stands for one.
-func quoted(sql string, i int, quote byte) int {
-	for i++; i < len(sql); i++ {
-		if sql[i] != quote {
-			continue
-		}
-		if i+1 < len(sql) && sql[i+1] == quote {
-			i++
-			continue
-		}
-		return i + 1
-	}
-	return len(sql)
 }
 
 // nextWord returns the first token at or after i where it is a word, else "", and where that token is.
 func nextWord(sql string, i int) (word string, at int) {
 	for i < len(sql) {
-		end, kind := scan(sql, i)
+		end, kind, _ := sqltext.Scan(sql, i)
 		switch kind {
-		case tokenBlank, tokenEnd:
+		case sqltext.Blank, sqltext.End:
 			i = end
-		case tokenWord:
+		case sqltext.Word:
 			return sql[i:end], i
 		default:
 			return "", i

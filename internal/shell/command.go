@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // command is something that begins with a dot.
@@ -249,15 +250,15 @@ func parameterName(name string) (string, bool) {
 	if name == "" {
 		return "", false
 	}
-	if wordByte(name[0]) && name[0] != '$' {
-		if digit(name[0]) {
+	if sqltext.WordByte(name[0]) && name[0] != '$' {
+		if sqltext.Digit(name[0]) {
 			name = "?" + name
 		} else {
 			name = ":" + name
 		}
 	}
-	to, k, _ := scan(name, 0)
-	return name, k == parameter && to == len(name) && name != "?"
+	to, k, _ := sqltext.Scan(name, 0)
+	return name, k == sqltext.Parameter && to == len(name) && name != "?"
 }
 
 // maxDeep bounds files that read each other.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // completionTime bounds the look at the schema while a person waits for the Tab key.
@@ -30,7 +32,7 @@ func (s *Shell) Complete(line string, pos int) (head string, candidates []string
 		return head, candidates, tail
 	}
 	from := len(before)
-	for from > 0 && wordByte(before[from-1]) {
+	for from > 0 && sqltext.WordByte(before[from-1]) {
 		from--
 	}
 	part := before[from:]
@@ -46,7 +48,7 @@ func (s *Shell) Complete(line string, pos int) (head string, candidates []string
 func inside(text string) bool {
 	open := ""
 	for at := 0; at < len(text); {
-		at, _, open = scan(text, at)
+		at, _, open = sqltext.Scan(text, at)
 	}
 	return open != ""
 }
@@ -68,7 +70,7 @@ func (s *Shell) completeCommand(ctx context.Context, before string) (head string
 	switch c.name {
 	case "plan", "explain":
 		from := len(before)
-		for from > 0 && wordByte(before[from-1]) {
+		for from > 0 && sqltext.WordByte(before[from-1]) {
 			from--
 		}
 		return before[:from], matching(before[from:], s.words(ctx, args, before[:from]))
@@ -97,7 +99,7 @@ func (s *Shell) words(ctx context.Context, text, head string) []string {
 	catalog := s.catalog(ctx)
 	if trimmed := strings.TrimSuffix(head, "."); trimmed != head {
 		from := len(trimmed)
-		for from > 0 && wordByte(trimmed[from-1]) {
+		for from > 0 && sqltext.WordByte(trimmed[from-1]) {
 			from--
 		}
 		return columnsOf(catalog, text, trimmed[from:])
@@ -125,8 +127,8 @@ func (s *Shell) words(ctx context.Context, text, head string) []string {
 func named(catalog []relation, text string) []relation {
 	var out []relation
 	for at := 0; at < len(text); {
-		to, k, _ := scan(text, at)
-		if k == word || k == name {
+		to, k, _ := sqltext.Scan(text, at)
+		if k == sqltext.Word || k == sqltext.Quoted {
 			bare := unquotedName(text[at:to])
 			for _, r := range catalog {
 				if strings.EqualFold(r.name, bare) {
@@ -143,8 +145,8 @@ func named(catalog []relation, text string) []relation {
 func columnsOf(catalog []relation, text, qualifier string) []string {
 	var words []string
 	for at := 0; at < len(text); {
-		to, k, _ := scan(text, at)
-		if k != blank && !strings.EqualFold(text[at:to], "AS") {
+		to, k, _ := sqltext.Scan(text, at)
+		if k != sqltext.Blank && !strings.EqualFold(text[at:to], "AS") {
 			words = append(words, unquotedName(text[at:to]))
 		}
 		at = to
@@ -197,11 +199,11 @@ func (s *Shell) relations(ctx context.Context) []string {
 
 // quoted writes a name so that SQL takes it for one.
 func quoted(n string) string {
-	to, k, _ := 0, other, ""
+	to, k := 0, sqltext.Other
 	if n != "" {
-		to, k, _ = scan(n, 0)
+		to, k, _ = sqltext.Scan(n, 0)
 	}
-	if k == word && to == len(n) && !digit(n[0]) && !slices.Contains(keywords, strings.ToUpper(n)) {
+	if k == sqltext.Word && to == len(n) && !sqltext.Digit(n[0]) && !slices.Contains(keywords, strings.ToUpper(n)) {
 		return n
 	}
 	return `"` + strings.ReplaceAll(n, `"`, `""`) + `"`

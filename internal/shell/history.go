@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // withoutValues is a command as the history keeps it: a value of .param may be a secret. Commands that only look like it lose their end as
@@ -29,10 +31,10 @@ func oneLine(lines []string) []string {
 	var b strings.Builder
 	gap := false
 	for at := 0; at < len(sql); {
-		to, k, _ := scan(sql, at)
+		to, k, _ := sqltext.Scan(sql, at)
 		token := sql[at:to]
 		at = to
-		if k == blank {
+		if k == sqltext.Blank {
 			gap = true
 			continue
 		}

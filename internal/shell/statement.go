@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // statement is what the shell must know of a statement before the database sees it.
@@ -35,12 +37,12 @@ func read(sql string) statement {
 	returning := false
 	var words []string // the first few
 	for at := 0; at < len(sql); {
-		to, k, _ := scan(sql, at)
+		to, k, _ := sqltext.Scan(sql, at)
 		token := sql[at:to]
 		switch {
-		case k == parameter:
+		case k == sqltext.Parameter:
 			st.parameter(token)
-		case k == word && depth == 0:
+		case k == sqltext.Word && depth == 0:
 			w := strings.ToUpper(token)
 			if len(words) < 5 {
 				words = append(words, w)

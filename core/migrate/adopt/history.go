@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // Tool is another program's way to keep migrations.

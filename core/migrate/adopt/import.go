@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // File is a migration in our format.

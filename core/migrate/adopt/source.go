@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // source is one migration of another tool.

@@ -7,8 +7,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // ErrProof matches a conversion that was given up because a row read back was not what had been computed, or rows were missing. Nothing of

@@ -3,7 +3,7 @@ package convert
 import (
 	"strings"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // definition is the text of one column inside CREATE TABLE, by offsets into that text.

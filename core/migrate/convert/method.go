@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // Method is how a conversion is carried out.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // QuarantineTable holds what a conversion could not carry over, and what Revert needs to bring every byte back: kind loss is a value that was

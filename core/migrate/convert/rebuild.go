@@ -7,8 +7,8 @@ import (
 	"math"
 	"strings"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // rebuild moves the rows to a table with the given text. value makes the new value of the column; everything else is copied as it is.

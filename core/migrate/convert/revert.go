@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // Revert takes a conversion back inside the caller's open transaction: every row whose converted value is still what Apply had made of it gets

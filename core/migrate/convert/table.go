@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // Conn is what a conversion needs of a connection that nobody else uses meanwhile; *sqlite.Conn is one. Its guard has to let the engine's

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tidegate/engine/core/migrate/sqltext"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 // statement is a statement with the line it begins in.

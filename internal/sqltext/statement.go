@@ -9,42 +9,28 @@ type Statement struct {
 	Tokens     []Token // their offsets are into the script, too
 }
 
-// Statements splits a script at the semicolons that end statements. A semicolon inside a trigger's body ends none: as in SQLite's own
-// sqlite3_complete, a trigger goes on until END stands between two semicolons.
+// Statements splits a script at the semicolons that end statements.
 func Statements(sql string) []Statement {
 	var out []Statement
 	var current []Token
+	var b Boundary
 	flush := func() {
 		if len(current) > 0 {
 			start, end := current[0].Start, current[len(current)-1].End
 			out = append(out, Statement{Start: start, End: end, Text: sql[start:end], Tokens: current})
 		}
-		current = nil
+		current, b = nil, Boundary{}
 	}
 	for _, t := range Tokenize(sql) {
-		if t.Text == ";" && (!isTrigger(current) || triggerEnds(current)) {
+		if t.Kind == End && !b.Inside() {
 			flush()
 			continue
 		}
-		if t.Text == ";" && len(current) == 0 {
-			continue
-		}
+		b.Add(t.Text, t.Kind)
 		current = append(current, t)
 	}
 	flush()
 	return out
-}
-
-func isTrigger(t []Token) bool {
-	if len(t) < 2 || !t[0].Is("CREATE") {
-		return false
-	}
-	return t[1].Is("TRIGGER") || len(t) > 2 && (t[1].Is("TEMP") || t[1].Is("TEMPORARY")) && t[2].Is("TRIGGER")
-}
-
-func triggerEnds(t []Token) bool {
-	n := len(t)
-	return n > 2 && t[n-1].Is("END") && t[n-2].Text == ";"
 }
 
 // Line is the number of the line that an offset lies in, from 1.
