@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -14,33 +16,50 @@ func benches() []verb {
 	return []verb{signalsBench, overloadBench}
 }
 
-const benchExamples = `  engine bench signals
+const benchHelp = `Usage: engine bench <benchmark> [flags]
+
+Benchmarks:
+%s
+` + "`engine bench <benchmark> --help`" + ` shows its flags.
+
+Examples:
+  engine bench signals
   engine bench signals --versus naive,single --json
   engine bench overload --check
-  engine bench signals --help
 `
 
 // runBench picks the benchmark.
 func runBench(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 {
-		for _, b := range benches() {
-			if b.name == args[0] {
-				return b.run(ctx, args[1:], stdout, stderr)
-			}
+	return family{"bench", benchHelp, benches(), exitUsage}.run(ctx, args, stdout, stderr)
+}
+
+// benchReport is what a benchmark has found.
+type benchReport interface {
+	Print(w io.Writer) error
+	// Failed is the first call that failed for a reason that is not the benchmark's subject.
+	Failed() error
+	// Missed lists the bars that were not reached.
+	Missed() []string
+}
+
+// concluded prints a report and says what is wrong with it. With check a missed bar is a failure.
+func concluded(who string, r benchReport, asJSON, check bool, stdout, stderr io.Writer) int {
+	printed := r.Print
+	if asJSON {
+		printed = func(w io.Writer) error {
+			encoder := json.NewEncoder(w)
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(r)
 		}
 	}
-	var names, list strings.Builder
-	for _, b := range benches() {
-		fmt.Fprintf(&names, " %s", b.name)
-		fmt.Fprintf(&list, "  %-9s %s\n", b.name, b.summary)
+	if err := printed(stdout); err != nil {
+		return failure(stderr, who, err)
 	}
-	f := flags("bench", "<benchmark> [flags]", benchExamples+"\nBenchmarks:\n"+list.String())
-	positional, code, done := parse(f, args, stdout, stderr)
-	if done {
-		return code
+	if err := r.Failed(); err != nil {
+		return failure(stderr, who, fmt.Errorf("calls failed, the first of them: %w", err))
 	}
-	if len(positional) == 0 {
-		return misuse(stderr, "engine bench", fmt.Errorf("name a benchmark:%s", &names))
+	if missed := r.Missed(); check && len(missed) > 0 {
+		return failure(stderr, who, errors.New(strings.Join(missed, "; ")))
 	}
-	return misuse(stderr, "engine bench", fmt.Errorf("no benchmark %q; there is:%s", positional[0], &names))
+	return exitOK
 }

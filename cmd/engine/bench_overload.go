@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/tidegate/engine"
@@ -61,16 +59,7 @@ func runOverload(ctx context.Context, args []string, stdout, stderr io.Writer) i
 	if err != nil {
 		return failure(stderr, who, err)
 	}
-	if err := o.print(stdout, report); err != nil {
-		return failure(stderr, who, err)
-	}
-	if err := report.Failed(); err != nil {
-		return failure(stderr, who, fmt.Errorf("calls failed for another reason than load, the first of them: %w", err))
-	}
-	if missed := report.Missed(); o.check && len(missed) > 0 {
-		return failure(stderr, who, errors.New(strings.Join(missed, "; ")))
-	}
-	return exitOK
+	return concluded(who, report, o.asJSON, o.check, stdout, stderr)
 }
 
 func (o *overloadRun) mistake(positional []string) error {
@@ -108,13 +97,4 @@ func (o *overloadRun) run(ctx context.Context) (_ *overload.Report, err error) {
 		report.Work = float64(o.work) / float64(time.Millisecond)
 	}
 	return report, err
-}
-
-func (o *overloadRun) print(stdout io.Writer, r *overload.Report) error {
-	if !o.asJSON {
-		return r.Print(stdout)
-	}
-	encoder := json.NewEncoder(stdout)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -71,16 +70,7 @@ func runSignals(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	if err != nil {
 		return failure(stderr, who, err)
 	}
-	if err := s.print(stdout, report); err != nil {
-		return failure(stderr, who, err)
-	}
-	if err := report.Failed(); err != nil {
-		return failure(stderr, who, fmt.Errorf("operations failed, the first of them: %w", err))
-	}
-	if missed := report.Missed(); s.check && len(missed) > 0 {
-		return failure(stderr, who, errors.New(strings.Join(missed, "; ")))
-	}
-	return exitOK
+	return concluded(who, report, s.asJSON, s.check, stdout, stderr)
 }
 
 // read checks the command line.
@@ -147,13 +137,4 @@ func (s *signalsRun) run(ctx context.Context) (_ *signals.Report, err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return signals.Run(ctx, db, s.Config)
-}
-
-func (s *signalsRun) print(stdout io.Writer, r *signals.Report) error {
-	if !s.asJSON {
-		return r.Print(stdout)
-	}
-	encoder := json.NewEncoder(stdout)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
 }

@@ -71,27 +71,7 @@ remedy is printed; 4 failed and rolled back; 5 the copy from before was put back
 `
 
 func runMigrate(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var list strings.Builder
-	for _, v := range migrateVerbs() {
-		fmt.Fprintf(&list, "  %-10s %s\n", v.name, v.summary)
-	}
-	help := fmt.Sprintf(migrateHelp, list.String())
-	if len(args) == 0 {
-		fmt.Fprint(stderr, help)
-		return exitMigrateUsage
-	}
-	switch args[0] {
-	case "help", "-h", "-help", "--help":
-		fmt.Fprint(stdout, help)
-		return exitOK
-	}
-	for _, v := range migrateVerbs() {
-		if v.name == args[0] {
-			return v.run(ctx, args[1:], stdout, stderr)
-		}
-	}
-	misuse(stderr, "engine migrate", fmt.Errorf("no %q: `engine migrate --help` lists what there is", args[0]))
-	return exitMigrateUsage
+	return family{"migrate", migrateHelp, migrateVerbs(), exitMigrateUsage}.run(ctx, args, stdout, stderr)
 }
 
 // schemaTarget is the command line that every part of engine migrate shares: which database, which files, how to answer.

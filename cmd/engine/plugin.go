@@ -53,26 +53,7 @@ Examples:
 `
 
 func runPlugin(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var list strings.Builder
-	for _, v := range pluginVerbs() {
-		fmt.Fprintf(&list, "  %-10s %s\n", v.name, v.summary)
-	}
-	help := fmt.Sprintf(pluginHelp, list.String())
-	if len(args) == 0 {
-		fmt.Fprint(stderr, help)
-		return exitUsage
-	}
-	switch args[0] {
-	case "help", "-h", "-help", "--help":
-		fmt.Fprint(stdout, help)
-		return exitOK
-	}
-	for _, v := range pluginVerbs() {
-		if v.name == args[0] {
-			return v.run(ctx, args[1:], stdout, stderr)
-		}
-	}
-	return misuse(stderr, "engine plugin", fmt.Errorf("no %q: `engine plugin --help` lists what there is", args[0]))
+	return family{"plugin", pluginHelp, pluginVerbs(), exitUsage}.run(ctx, args, stdout, stderr)
 }
 
 // one wants a single argument, and says what it is.
