@@ -151,6 +151,7 @@ type warden struct {
 	own   bool // the engine's own SQL is running
 	now   changes
 	whole wholes
+	kept  keeping
 	batch abi.Batch
 }
 
@@ -159,9 +160,12 @@ func (w *warden) Begin(like lane.Warden) error {
 	from, _ := like.(*warden)
 	switch {
 	case from == w: // it begins again on the same connection
+		w.kept.begin(&w.kept)
 	case from != nil:
+		w.kept.begin(&from.kept)
 		w.take(from.rules) // from keeps them from being closed until its End
 	default:
+		w.kept.begin(nil)
 		w.refresh()
 	}
 	w.now.reset()
@@ -255,11 +259,18 @@ func (w *warden) After(ctx context.Context, ddl bool) error {
 	if err := w.settle(ddl); err != nil || len(w.now.rows) == 0 {
 		return err
 	}
+	defer func() { w.kept.at++ }()
 	return w.judge(ctx, contract.AtStatement, &w.now)
 }
 
 // Again implements lane.Warden.
-func (w *warden) Again(ddl bool) error { return w.settle(ddl) }
+func (w *warden) Again(ddl bool) error {
+	if err := w.settle(ddl); err != nil || len(w.now.rows) == 0 {
+		return err
+	}
+	defer func() { w.kept.at++ }()
+	return w.playAgain()
+}
 
 // settle makes net changes of what was heard, and remembers what the end of the transaction is about.
 func (w *warden) settle(ddl bool) error {

@@ -128,6 +128,9 @@ func (k *call) ask(ctx context.Context) error {
 	e := k.w.e
 	began := time.Now()
 	out, err := k.validate(ctx)
+	if late := k.w.ended(err != nil); late != nil && err == nil {
+		err = late
+	}
 	e.stats.calls.Add(1)
 	e.stats.rows.Add(uint64(len(k.rows)))
 	took := time.Since(began)
@@ -163,6 +166,7 @@ func (k *call) validate(ctx context.Context) (out contract.Outcome, err error) {
 		return out, fmt.Errorf("its rows do not fit one call: %w", err)
 	}
 	defer k.w.quietly()()
+	k.w.kept.begun(k.r.Shadow)
 	return k.r.Validator.Validate(contract.WithStore(ctx, k.w), &k.w.batch, k.w.e.cfg.Now())
 }
 

@@ -210,6 +210,9 @@ func (t *Tx) exec(ctx context.Context, sql string, args []any, keep *Cursor) (Re
 	if counts {
 		res.RowsAffected = t.conn.Changes()
 	}
+	if t.journal.on && !t.alone {
+		from = from.end(t.conn) // ahead of the rules, which may keep values of their own
+	}
 	if err := t.judge(ctx, class.DDL); err != nil {
 		return Result{}, err
 	}
@@ -259,7 +262,7 @@ func connState() error {
 }
 
 // note keeps what the statement did, for the case that this transaction must move to a group of its own.
-func (t *Tx) note(class *sqlite.Class, sql string, args []any, from trail) {
+func (t *Tx) note(class *sqlite.Class, sql string, args []any, did trail) {
 	if !t.journal.on || t.alone || (class.ReadOnly && len(class.Columns) > 0) {
 		return
 	}
@@ -272,7 +275,7 @@ func (t *Tx) note(class *sqlite.Class, sql string, args []any, from trail) {
 			kept[i] = bytes.Clone(b)
 		}
 	}
-	t.journal.entries = append(t.journal.entries, entry{sql: sql, args: kept, did: from.end(t.conn)})
+	t.journal.entries = append(t.journal.entries, entry{sql: sql, args: kept, did: did})
 }
 
 // failed decides what a statement's error means for the transaction.
