@@ -51,6 +51,7 @@ type chores struct {
 type testSeams struct {
 	clock  clock.Clock
 	faults sqlite.Faults
+	free   func(path string) (free int64, known bool) // of the file system
 }
 
 // Open opens the database that cfg names, applies pending migrations, and starts the lanes. When it fails, nothing is
@@ -61,7 +62,7 @@ type testSeams struct {
 // [ErrConfig] with every mistake at once, [ErrCannotOpen], [ErrNotDatabase], [ErrCorrupt], [ErrReadOnly] (file or file system),
 // [ErrMigration], [ErrNotAdopted] (migrations for a database of another program), or the context's error.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	return open(ctx, cfg, testSeams{clock: testdb.Clock(ctx), faults: testdb.Faults(ctx)}) // enginetest's; nobody outside of this module can set it
+	return open(ctx, cfg, testSeams{clock: testdb.Clock(ctx), faults: testdb.Faults(ctx), free: testdb.Free(ctx)}) // enginetest's; nobody outside of this module can set it
 }
 
 func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
@@ -81,6 +82,7 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	db := &DB{cfg: cfg, log: cfg.logger(), clock: newCalendar(seams.clock), chores: chores{stop: make(chan struct{})}}
 	lanes.Observer = observer{db}
 	db.protect(seams.clock, &lanes, &opt)
+	db.guard.volume = volumeOf(loc, seams.free)
 	if err := db.enforce(&lanes); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,10 @@ import (
 // unsettledRuns asks for runs that have not come to a good end; a database without migrations has no such table.
 const unsettledRuns = `SELECT run, state, kind FROM _tg_migration_run WHERE state IN ('committed', 'restoring', 'failed') ORDER BY started_ns`
 
+// failedRuns counts those that failed and after which none went well. One whose copy was put back has failed too, as long as it is the latest.
+const failedRuns = `SELECT count(*) FROM _tg_migration_run AS r WHERE state = 'failed'
+ OR state = 'restored' AND NOT EXISTS (SELECT 1 FROM _tg_migration_run AS later WHERE later.started_ns > r.started_ns AND later.state = 'done')`
+
 // checkMigration is red while a change of the schema has not passed its probes, or failed them and could not be taken back: here it cannot
 // happen, since Open would have refused, but another process may have died in the middle of it.
 func (db *DB) checkMigration(ctx context.Context) Check {

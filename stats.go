@@ -13,6 +13,8 @@ type Stats struct {
 	Readers, Analytics, Maintenance PoolStats
 	// WAL is the write-ahead log.
 	WAL WALStats
+	// Oldest is the oldest snapshot or transaction that is open, which is what keeps the log from being reset.
+	Oldest OldestSnapshot
 	// Syncs counts the fsyncs of the write-ahead log: Writer.Jobs / Syncs is what group commit saves.
 	Syncs int64
 	// Leaked counts connections that were fenced and left behind; restart when convenient if it is not 0.
@@ -29,7 +31,7 @@ type Stats struct {
 	Trace TraceStats
 }
 
-// WriterStats, PoolStats, QueueStats, Refusals and WALStats are documented field by field in package lane, MigrationStats in package migrate.
+// WriterStats, PoolStats, QueueStats, Refusals, WALStats and OldestSnapshot are documented field by field in package lane, MigrationStats in package migrate.
 type (
 	// WriterStats is what the writer lane has done.
 	WriterStats = lane.WriterStats
@@ -41,6 +43,8 @@ type (
 	Refusals = lane.Refusals
 	// WALStats is the state of the write-ahead log.
 	WALStats = lane.WALStats
+	// OldestSnapshot is what has been open for longest. Its zero value says that nothing is.
+	OldestSnapshot = lane.Oldest
 	// MigrationStats is what a migrator has done.
 	MigrationStats = migrate.Metrics
 )
@@ -48,7 +52,7 @@ type (
 // Stats returns the present figures. It takes no lock that a transaction holds.
 func (db *DB) Stats() Stats {
 	s := db.lanes.Stats()
-	return Stats{Writer: s.Writer, Readers: s.Readers, Analytics: s.Analytics, Maintenance: s.Maintenance, WAL: s.WAL,
+	return Stats{Writer: s.Writer, Readers: s.Readers, Analytics: s.Analytics, Maintenance: s.Maintenance, WAL: s.WAL, Oldest: db.lanes.Oldest(),
 		Syncs: s.Syncs, Leaked: s.Leaked, SchemaVersion: db.applied.To, Migrations: db.migrator.Metrics(),
 		Breakers: db.guard.breakers(), Retry: db.guard.pacer.Stats(), Trace: db.rec.flight.Stats()}
 }

@@ -95,11 +95,13 @@ type telemetry struct {
 	window   metric.Window
 	ratio    atomic.Uint64 // of the writer in the latest interval, bits of a float64
 	freelist atomic.Int64  // bytes, as of the latest minute
-	exporter *metric.Exporter
-	slow     *slowlog.Log // nil: off
-	shelf    *slowlog.Shelf
-	file     *sidecar.File // nil: nothing is stored
-	store    *metric.Store
+	// unsettled counts changes of the schema that failed, as the database told in the latest minute.
+	unsettled atomic.Int64
+	exporter  *metric.Exporter
+	slow      *slowlog.Log // nil: off
+	shelf     *slowlog.Shelf
+	file      *sidecar.File // nil: nothing is stored
+	store     *metric.Store
 }
 
 // measure starts what happens in intervals. It fails nothing: a database is worth more than its figures.
@@ -154,6 +156,7 @@ func (db *DB) lookAtItself(tick *clock.Ticker, stop <-chan struct{}) {
 type moments struct {
 	at, minute time.Time
 	busy       time.Duration
+	looked     bool // at the database
 }
 
 func (db *DB) interval(ctx context.Context, m *moments) {
@@ -165,6 +168,10 @@ func (db *DB) interval(ctx context.Context, m *moments) {
 	m.at, m.busy = now, busy
 	t.window.Rotate(t.work.Gather)
 	readings := make([]metric.Reading, 0, 256)
+	if !m.looked {
+		m.looked = true
+		db.lookAtFile(ctx)
+	}
 	if minute := now.Truncate(time.Minute); minute != m.minute {
 		m.minute = minute
 		db.lookAtFile(ctx)
@@ -202,18 +209,30 @@ func (t *telemetry) fingerprints(to []metric.Reading) []metric.Reading {
 	return to
 }
 
-// lookAtFile asks how much of the file is free, on a reader of the engine's own.
+// lookAtFile asks how much of the file is free and which changes of the schema have failed, on a reader of the engine's own. What is busy is
+// asked again in the next minute.
 func (db *DB) lookAtFile(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	cur, err := db.lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: "metrics"}, "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size", nil)
+	if n, ok := db.ask(ctx, "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"); ok {
+		db.chores.watched.freelist.Store(n)
+	}
+	if n, ok := db.ask(ctx, failedRuns); ok {
+		db.chores.watched.unsettled.Store(n)
+	}
+}
+
+// ask reads one number.
+func (db *DB) ask(ctx context.Context, sql string) (n int64, ok bool) {
+	cur, err := db.lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: "metrics"}, sql, nil)
 	if err != nil {
-		return // it is busy; the next minute asks again
+		return 0, false
 	}
 	defer cur.Finish()
-	if ok, err := cur.Next(ctx); ok && err == nil {
-		db.chores.watched.freelist.Store(cur.Row()[0].Int)
+	if more, err := cur.Next(ctx); !more || err != nil {
+		return 0, false
 	}
+	return cur.Row()[0].Int, true
 }
 
 // judged counts the rows that rules refuse.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math"
 
 	"github.com/tidegate/engine/core/breaker"
@@ -29,7 +30,13 @@ func (db *DB) gather(add func(metric.Reading)) {
 	a.wal(&s)
 	a.value(metric.FileSize, float64(db.size()))
 	a.value(metric.FileFreelist, float64(t.freelist.Load()))
+	if free, known := db.guard.volume.Free(context.Background()); known {
+		a.value(metric.DiskFree, float64(free))
+	}
+	a.value(metric.SnapshotAge, s.Oldest.Age.Seconds())
+	a.value(metric.DatabaseQuarantine, flag(db.guard.quarantine.err() != nil))
 	a.value(metric.MigrationVersion, float64(s.SchemaVersion))
+	a.value(metric.MigrationFailed, float64(t.unsettled.Load())+flag(s.Migrations.LastError != nil))
 	a.value(metric.RetryRuns, float64(s.Retry.Granted), "engine.retry.decision", "granted")
 	a.value(metric.RetryRuns, float64(s.Retry.Denied), "engine.retry.decision", "denied")
 	a.breakers(s.Breakers)
@@ -55,6 +62,14 @@ type adder struct{ add func(metric.Reading) }
 
 func (a adder) value(id metric.ID, v float64, labels ...string) {
 	a.add(metric.Reading{ID: id, Value: v, Labels: metric.Labels(labels...)})
+}
+
+// flag is 1 for what is so.
+func flag(so bool) float64 {
+	if so {
+		return 1
+	}
+	return 0
 }
 
 func (a adder) writer(w *WriterStats) {
@@ -86,11 +101,7 @@ func (a adder) writer(w *WriterStats) {
 func (a adder) queue(lane string, q *QueueStats) {
 	class := q.Class.String()
 	a.value(metric.QueueWaiting, float64(q.Waiting), "engine.class", class, "engine.lane", lane)
-	shedding := 0.0
-	if q.Shedding {
-		shedding = 1
-	}
-	a.value(metric.QueueShedding, shedding, "engine.class", class, "engine.lane", lane)
+	a.value(metric.QueueShedding, flag(q.Shedding), "engine.class", class, "engine.lane", lane)
 	r := &q.Refused
 	for _, c := range []struct {
 		reason string

@@ -67,7 +67,7 @@ func TestDashboards(t *testing.T) {
 		}
 	}
 	names := regexp.MustCompile(`\b(?:db_client|engine|sqlite|validation|plugin|telemetry|go)_[a-z_]+\b`)
-	labels := regexp.MustCompile(`\b(engine_(?:class|lane|reason|breaker|slow_reason|plugin_name|rule)|db_client_connection_(?:pool_name|state)|error_type)\b`)
+	labels := regexp.MustCompile(`\b(engine_(?:class|lane|reason|breaker|slow_reason|plugin_name|rule)|db_client_connection_(?:pool_name|state)|error_type|telemetry_item)\b`)
 	check := func(where, text string) {
 		for _, name := range names.FindAllString(labels.ReplaceAllString(text, ""), -1) {
 			if !known[name] {

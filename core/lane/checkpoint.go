@@ -47,6 +47,7 @@ func (s *shift) checkpoint() {
 		return
 	}
 	failpoint.Hit(failpoint.CheckpointDone)
+	s.w.stats.wal.pin.met(s.w.lanes, log, done)
 	if busy || done < log {
 		s.w.stats.wal.incomplete.Add(1)
 	}
@@ -63,12 +64,15 @@ func (s *shift) truncate() {
 		return
 	}
 	s.w.lanes.readers.letGo()
-	if _, _, _, err := s.conn.Checkpoint(sqlite.Truncate); err != nil {
+	log, done, _, err := s.conn.Checkpoint(sqlite.Truncate)
+	if err != nil {
 		s.w.failed(retry.Checkpoint, err)
 		if s.broken() || fatal(sqlite.ClassOf(err)) {
 			s.discard(err)
 			return
 		}
+	} else {
+		s.w.stats.wal.pin.met(s.w.lanes, log, done)
 	}
 	s.w.stats.wal.frames.Store(0)
 	s.w.stats.wal.tried.Store(0)

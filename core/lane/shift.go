@@ -76,6 +76,9 @@ func (s *shift) rest() bool {
 			return s.w.q.depthNow.Load() > 0
 		case <-idle.C:
 			s.truncate()
+			if s.w.stats.wal.pin.since.Load() != 0 { // somebody is in the way: as soon as they are gone the space goes back
+				idle.Reset(s.w.cfg.IdleTruncate)
+			}
 		}
 	}
 }

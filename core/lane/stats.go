@@ -30,6 +30,7 @@ type walCounters struct {
 	took                    atomic.Int64
 	frames                  atomic.Int64 // up to the latest commit
 	tried                   atomic.Int64 // frames at the latest checkpoint
+	pin                     pin
 }
 
 func (s *writerStats) committed(members int, took time.Duration) {

@@ -36,10 +36,14 @@ const (
 	WALCheckpoints
 	WALCheckpointTime
 	SnapshotsEnded
+	SnapshotAge
 	FileSize
 	FileFreelist
 	FileEvents
+	DiskFree
 	MigrationVersion
+	MigrationFailed
+	DatabaseQuarantine
 	RetryRuns
 	BreakerState
 	BreakerOpened
@@ -169,17 +173,23 @@ var catalog = [ids]Definition{
 		Help: "Checkpoints; one is incomplete when a reader was in the way."},
 	WALCheckpointTime: {Name: "sqlite.wal.checkpoint.time", Unit: "s", Kind: Counter, Help: "How long checkpoints took."},
 	SnapshotsEnded:    {Name: "engine.snapshots.ended", Unit: "{snapshot}", Kind: Counter, Help: "Snapshots that were ended because the log grew."},
-	FileSize:          {Name: "sqlite.file.size", Unit: "By", Kind: Gauge, Help: "Size of the database file."},
-	FileFreelist:      {Name: "sqlite.file.freelist", Unit: "By", Kind: Gauge, Help: "The part of the file that holds nothing."},
-	FileEvents:        {Name: "sqlite.file.events", Unit: "{event}", Kind: Counter, Labels: "sqlite.file.event", Help: "What happened to the file from outside: busy, foreign, moved, reconnect, yield."},
-	MigrationVersion:  {Name: "engine.migration.version", Unit: "1", Kind: Gauge, Help: "The latest migration that this start has applied; 0 when it applied none."},
-	RetryRuns:         {Name: "engine.retry.runs", Unit: "{run}", Kind: Counter, Labels: "engine.retry.decision", Help: "Further runs that the budget of retries has granted and denied."},
-	BreakerState:      {Name: "engine.breaker.state", Unit: "1", Kind: Gauge, Labels: "engine.breaker", Help: "0 closed, 1 half open, 2 open."},
-	BreakerOpened:     {Name: "engine.breaker.opened", Unit: "{event}", Kind: Counter, Labels: "engine.breaker", Help: "How often a breaker opened."},
-	BreakerRefused:    {Name: "engine.breaker.refused", Unit: "{call}", Kind: Counter, Labels: "engine.breaker", Help: "Calls that an open breaker refused."},
-	ValidationCalls:   {Name: "validation.calls", Unit: "{call}", Kind: Counter, Help: "Calls of validators."},
-	ValidationRows:    {Name: "validation.rows", Unit: "{row}", Kind: Counter, Help: "Rows that validators were asked about."},
-	ValidationTime:    {Name: "validation.time", Unit: "s", Kind: Counter, Help: "How long validators took."},
+	SnapshotAge: {Name: "engine.snapshot.age", Unit: "s", Kind: Gauge,
+		Help: "Age of the oldest snapshot or transaction that is open, another program's included, which is known by the checkpoints that it holds up; 0 when there is none."},
+	FileSize:         {Name: "sqlite.file.size", Unit: "By", Kind: Gauge, Help: "Size of the database file."},
+	FileFreelist:     {Name: "sqlite.file.freelist", Unit: "By", Kind: Gauge, Help: "The part of the file that holds nothing."},
+	FileEvents:       {Name: "sqlite.file.events", Unit: "{event}", Kind: Counter, Labels: "sqlite.file.event", Help: "What happened to the file from outside: busy, foreign, moved, reconnect, yield."},
+	DiskFree:         {Name: "engine.disk.free", Unit: "By", Kind: Gauge, Help: "What this user can still write to the database's file system; missing where the system does not tell, and in memory."},
+	MigrationVersion: {Name: "engine.migration.version", Unit: "1", Kind: Gauge, Help: "The latest migration that this start has applied; 0 when it applied none."},
+	MigrationFailed: {Name: "engine.migration.failed", Unit: "{run}", Kind: Gauge,
+		Help: "Changes of the schema that failed and after which none went well: the latest of this process, and those that the database tells of."},
+	DatabaseQuarantine: {Name: "engine.quarantine", Unit: "1", Kind: Gauge, Help: "1 while the database is in quarantine, because a statement has found it damaged."},
+	RetryRuns:          {Name: "engine.retry.runs", Unit: "{run}", Kind: Counter, Labels: "engine.retry.decision", Help: "Further runs that the budget of retries has granted and denied."},
+	BreakerState:       {Name: "engine.breaker.state", Unit: "1", Kind: Gauge, Labels: "engine.breaker", Help: "0 closed, 1 half open, 2 open."},
+	BreakerOpened:      {Name: "engine.breaker.opened", Unit: "{event}", Kind: Counter, Labels: "engine.breaker", Help: "How often a breaker opened."},
+	BreakerRefused:     {Name: "engine.breaker.refused", Unit: "{call}", Kind: Counter, Labels: "engine.breaker", Help: "Calls that an open breaker refused."},
+	ValidationCalls:    {Name: "validation.calls", Unit: "{call}", Kind: Counter, Help: "Calls of validators."},
+	ValidationRows:     {Name: "validation.rows", Unit: "{row}", Kind: Counter, Help: "Rows that validators were asked about."},
+	ValidationTime:     {Name: "validation.time", Unit: "s", Kind: Counter, Help: "How long validators took."},
 	ValidationVerdicts: {Name: "validation.verdicts", Unit: "{verdict}", Kind: Counter, Labels: "validation.verdict",
 		Help: "What validators said beside yes."},
 	ValidationRejected: {Name: "validation.rejected", Unit: "{row}", Kind: Counter, Labels: "engine.plugin.name, engine.rule", Help: "Rows that a rule refused."},

@@ -35,3 +35,16 @@ func Faults(ctx context.Context) sqlite.Faults {
 	f, _ := ctx.Value(faultsKey{}).(sqlite.Faults)
 	return f
 }
+
+type freeKey struct{}
+
+// WithFree returns a context in which an engine is opened that asks free how much its file system has left.
+func WithFree(ctx context.Context, free func(path string) (bytes int64, known bool)) context.Context {
+	return context.WithValue(ctx, freeKey{}, free)
+}
+
+// Free is that of WithFree; nil without.
+func Free(ctx context.Context) func(path string) (bytes int64, known bool) {
+	f, _ := ctx.Value(freeKey{}).(func(string) (int64, bool))
+	return f
+}
