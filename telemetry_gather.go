@@ -172,6 +172,15 @@ func (a adder) rules(db *DB) {
 			a.value(metric.ValidationVerdicts, float64(v.n), "validation.verdict", v.verdict)
 		}
 	}
+	if src, ok := db.cfg.Rules.Source.(contract.Metered); ok {
+		for _, m := range src.Metered() {
+			id := metric.PluginCounter
+			if m.Gauge {
+				id = metric.PluginGauge
+			}
+			a.value(id, m.Value, "engine.plugin.name", m.Plugin, "engine.plugin.metric", m.Name)
+		}
+	}
 	if src, ok := db.cfg.Rules.Source.(contract.Ailing); ok {
 		a.value(metric.PluginQuarantined, float64(len(src.Quarantined())))
 	}

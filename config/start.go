@@ -84,12 +84,14 @@ func (p *Plugins) Start(ctx context.Context, log *slog.Logger, provider trace.Tr
 	if err != nil {
 		return nil, &Error{Mistakes: []Mistake{{Key: "plugins.trusted_keys", Problem: err.Error()}}}
 	}
-	runtime, err := p.Wasm(plugins.Services{Log: h})
+	meters := &plugins.Meters{}
+	services := plugins.Services{Log: h, Metrics: meters}
+	runtime, err := p.Wasm(services)
 	if err != nil {
 		return nil, err
 	}
 	h.Registry = plugins.NewRegistry(plugins.Options{Hosts: map[string]plugins.Host{"wasm": runtime}, Engine: EngineVersion(),
-		RequireSignature: p.RequireSignature, TrustedKeys: keys, Observer: h})
+		RequireSignature: p.RequireSignature, TrustedKeys: keys, Observer: h, Meters: meters})
 	if h.folder, err = plugins.OpenFolder(p.Dir, h.Registry); err != nil {
 		h.Close()
 		return nil, fmt.Errorf("plugins.dir: %w", err)

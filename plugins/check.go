@@ -104,6 +104,12 @@ func (c Capabilities) check(l *mistakes) {
 		l.add(strings.TrimSpace(q.SQL) == "", "%s.sql: empty", key)
 		l.add(q.MaxRows < 0 || q.MaxRows > 10_000, "%s.max_rows: %d is not within 0 and 10000", key, q.MaxRows)
 	}
+	l.add(len(c.MetricAdd) > MaxMetrics, "capabilities.metric_add: %d metrics are more than %d", len(c.MetricAdd), MaxMetrics)
+	for i, m := range c.MetricAdd {
+		key := "capabilities.metric_add[" + strconv.Itoa(i) + "]"
+		l.add(!nameForm.MatchString(m.Name) || len(m.Name) > 64 || c.metric(m.Name) != &c.MetricAdd[i], "%s.name: %q is no name of small letters, digits and single - _ . between them, or is there twice", key, m.Name)
+		l.oneOf(key+".kind", m.Kind, "counter", KindGauge)
+	}
 	if c.KV != nil {
 		l.add(c.KV.MaxBytes < 0 || c.KV.MaxBytes > 1<<30, "capabilities.kv.max_bytes: %d is not within 0 and 1 GiB", c.KV.MaxBytes)
 	}
@@ -115,7 +121,7 @@ func (c Capabilities) check(l *mistakes) {
 // Granted are the imports that the capabilities allow.
 func (c Capabilities) Granted() map[string]bool {
 	return map[string]bool{
-		abi.CapLog: c.Log, abi.CapMetricAdd: c.MetricAdd, abi.CapNow: c.Now, abi.CapLookup: len(c.Lookup) > 0,
+		abi.CapLog: c.Log, abi.CapMetricAdd: len(c.MetricAdd) > 0, abi.CapNow: c.Now, abi.CapLookup: len(c.Lookup) > 0,
 		abi.CapKVGet: c.KV != nil, abi.CapKVPut: c.KV != nil, abi.CapOutboxPut: len(c.Outbox) > 0,
 	}
 }
@@ -127,6 +133,8 @@ func (c Capabilities) Remedy(name string) string {
 		return "add capabilities.lookup with its queries to plugin.yaml"
 	case abi.CapKVGet, abi.CapKVPut:
 		return "add capabilities.kv to plugin.yaml"
+	case abi.CapMetricAdd:
+		return "add capabilities.metric_add with the names of its metrics to plugin.yaml"
 	case abi.CapOutboxPut:
 		return "add capabilities.outbox with the names of endpoints to plugin.yaml"
 	}

@@ -60,7 +60,7 @@ type HookSpec struct {
 // Capabilities are what the plug-in may ask of the host.
 type Capabilities struct {
 	Log       bool          `yaml:"log"`
-	MetricAdd bool          `yaml:"metric_add"`
+	MetricAdd []MetricSpec  `yaml:"metric_add"` // the metrics that it counts
 	Now       bool          `yaml:"now"`
 	Lookup    []LookupQuery `yaml:"lookup"`
 	KV        *KVGrant      `yaml:"kv"`
@@ -204,6 +204,9 @@ func ParseManifest(b []byte) (*Manifest, error) {
 func unknownField(e string) string {
 	if before, _, ok := strings.Cut(e, " not found in type "); ok {
 		return strings.Replace(before, "field ", "unknown field ", 1)
+	}
+	if before, _, ok := strings.Cut(e, " into []plugins.MetricSpec"); ok {
+		return before + ": capabilities.metric_add is a list of metrics, such as [{name: large_orders, help: orders over a million}]"
 	}
 	return e
 }

@@ -70,6 +70,8 @@ type Options struct {
 	TrustedKeys map[string]ed25519.PublicKey
 	// Observer hears of transitions; nil: nobody does.
 	Observer Observer
+	// Meters holds what plug-ins count, where the hosts were given it as their service; nil: nothing is counted.
+	Meters *Meters
 	// Clock is the time of the breaker; nil is the machine's.
 	Clock clock.Clock
 }

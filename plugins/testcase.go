@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/sdk/abi"
+	"github.com/tidegate/engine/sdk/contract"
 )
 
 // RunTests asks a unit about the manifest's own test cases.
@@ -27,7 +28,7 @@ func RunTests(ctx context.Context, m *Manifest, u Unit) error {
 		if err := t.batch(m, &b); err != nil {
 			return bad("%v", err)
 		}
-		out, err := u.Call(ctx, t.hook(m), &b, t.at())
+		out, err := u.Call(contract.WithKeeper(ctx, newScratch()), t.hook(m), &b, t.at())
 		if err != nil {
 			return err
 		}

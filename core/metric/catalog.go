@@ -54,6 +54,8 @@ const (
 	ValidationVerdicts
 	ValidationRejected
 	PluginQuarantined
+	PluginCounter
+	PluginGauge
 	SlowStatements
 	FingerprintEvictions
 	TelemetryDropped
@@ -194,6 +196,8 @@ var catalog = [ids]Definition{
 		Help: "What validators said beside yes."},
 	ValidationRejected: {Name: "validation.rejected", Unit: "{row}", Kind: Counter, Labels: "engine.plugin.name, engine.rule", Help: "Rows that a rule refused."},
 	PluginQuarantined:  {Name: "plugin.quarantined", Unit: "{plugin}", Kind: Gauge, Help: "Plug-ins that are out of service after faults."},
+	PluginCounter:      {Name: "plugin.counter", Unit: "1", Kind: Counter, Labels: "engine.plugin.metric, engine.plugin.name", Help: "What a plug-in counts, under the names that its manifest declares."},
+	PluginGauge:        {Name: "plugin.gauge", Unit: "1", Kind: Gauge, Labels: "engine.plugin.metric, engine.plugin.name", Help: "What a plug-in measures, under the names that its manifest declares."},
 	SlowStatements:     {Name: "engine.slow.statements", Unit: "{statement}", Kind: Counter, Labels: "engine.slow.reason", Help: "Statements that were slow, or inefficient though still fast."},
 	FingerprintEvictions: {Name: "engine.slow.evictions", Unit: "{fingerprint}", Kind: Counter,
 		Help: "Fingerprints that were forgotten to make room."},

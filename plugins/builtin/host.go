@@ -66,12 +66,12 @@ type Unit struct {
 
 // instance serves one goroutine at a time.
 type instance struct {
-	unit   *Unit
-	sdk    *sdk.Instance
-	raw    []byte
-	ctx    context.Context // of the call under way
-	served int
-	failed error // of a service
+	unit            *Unit
+	sdk             *sdk.Instance
+	raw             []byte
+	ctx             context.Context // of the call under way
+	served, counted int
+	failed          error // of a service
 }
 
 func (u *Unit) start() (in *instance, err error) {
@@ -170,7 +170,7 @@ func (in *instance) call(ctx context.Context, h plugins.Hook, b *abi.Batch, at t
 		}
 		in.ctx = nil
 	}()
-	in.ctx, in.served, in.failed = ctx, 0, nil
+	in.ctx, in.served, in.counted, in.failed = ctx, 0, 0, nil
 	if in.raw, err = b.Append(in.raw[:0]); err != nil {
 		return nil, true, err
 	}
@@ -203,20 +203,12 @@ func (in *instance) offer() sdk.Services {
 			s.Log.Log(in.ctx, u.m.Name, min(uint32(level), abi.LevelError), plugins.Clean([]byte(text), maxLine))
 		}
 	}
-	if c.MetricAdd && s.Metrics != nil {
-		o.Count = func(name string, delta float64) { s.Metrics.Add(in.ctx, u.m.Name, name, delta) }
+	if len(c.MetricAdd) > 0 {
+		o.Count = in.add
 	}
 	o.Lookup = in.lookup
-	if c.KV != nil && s.KV != nil {
-		o.Get = func(key string) ([]byte, bool, error) {
-			v, ok, err := s.KV.Get(in.ctx, u.m.Name, key)
-			return v, ok, in.count(err)
-		}
-		o.Put = func(key string, value []byte) (bool, error) {
-			ok, err := s.KV.Put(in.ctx, u.m.Name, key, value)
-			return ok, in.count(err)
-		}
-		o.Remove = func(key string) error { return in.count(s.KV.Delete(in.ctx, u.m.Name, key)) }
+	if c.KV != nil {
+		o.Get, o.Put, o.Remove = in.get, in.put, in.remove
 	}
 	if s.Outbox != nil {
 		o.Post = func(endpoint string, message []byte) (bool, error) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidegate/engine/plugins"
 	"github.com/tidegate/engine/sdk/abi"
 	"github.com/tidegate/engine/sdk/sdktest"
 )
@@ -29,7 +30,7 @@ func TestCompareSeesEveryDifference(t *testing.T) {
 		return []abi.Record{{Row: 1, Code: 2, Action: abi.Reject, Message: message}}
 	}
 	make := func(change func(*form)) *form {
-		f := &form{name: "x", w: sdktest.NewWorld(setup), log: []said{{Hook: "validate", Batch: "b", Records: rejection("m")}, {Hook: "validate", Batch: "c", Err: "fuel"}}}
+		f := &form{name: "x", m: &plugins.Manifest{Capabilities: plugins.Capabilities{MetricAdd: []plugins.MetricSpec{{Name: "seen"}}}}, w: sdktest.NewWorld(setup), log: []said{{Hook: "validate", Batch: "b", Records: rejection("m")}, {Hook: "validate", Batch: "c", Err: "fuel"}}}
 		f.w.Log(1, "line")
 		if _, err := f.w.Post("ops", []byte("\nbody")); err != nil {
 			t.Fatal(err)
@@ -49,6 +50,7 @@ func TestCompareSeesEveryDifference(t *testing.T) {
 		"was asked":     func(f *form) { f.log = f.log[:1] },
 		"lines of log":  func(f *form) { f.w.Log(1, "another") },
 		"outbox differ": func(f *form) { _, _ = f.w.Post("ops", []byte("\nmore")) },
+		"of seen":       func(f *form) { f.w.Count("seen", 1) },
 		"queries":       ask,
 	} {
 		w := &witness{}

@@ -275,6 +275,11 @@ func compare(t testing.TB, a, b *form) {
 	if !reflect.DeepEqual(one.Log(), two.Log()) {
 		t.Errorf("lines of log differ:\n%q\n%q", one.Log(), two.Log())
 	}
+	for _, m := range a.m.Capabilities.MetricAdd {
+		if x, y := one.Counter(m.Name), two.Counter(m.Name); x != y {
+			t.Errorf("%s counted %v of %s, %s %v", a.name, x, m.Name, b.name, y)
+		}
+	}
 	if one.Lookups() != two.Lookups() {
 		t.Errorf("%s asked %d queries, %s %d", a.name, one.Lookups(), b.name, two.Lookups())
 	}

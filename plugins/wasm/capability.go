@@ -122,12 +122,12 @@ func (in *instance) output(b []byte) {
 }
 
 func capMetric(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int64 {
-	name := in.read(mem, stack[0], min(stack[1], maxMetric+1))
+	name := in.read(mem, stack[0], uint64(min(uint32(stack[1]), maxMetric+1))) // the upper half of an i32 on the stack is anything
 	in.charge(logCost)
 	delta := math.Float64frombits(stack[2])
 	in.metrics++
-	if m := in.unit.host.o.Services.Metrics; m != nil && len(name) <= maxMetric && in.metrics <= maxMetricAdd && !math.IsNaN(delta) && !math.IsInf(delta, 0) {
-		m.Add(ctx, in.unit.m.Name, clean(name, maxMetric), delta)
+	if len(name) <= maxMetric && in.metrics <= maxMetricAdd && !math.IsNaN(delta) && !math.IsInf(delta, 0) {
+		in.unit.host.o.Services.Count(ctx, in.unit.m, string(name), delta)
 	}
 	return 0
 }
@@ -175,9 +175,9 @@ const defaultLookupRows = 100
 
 func capGet(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int64 {
 	key := string(in.read(mem, stack[0], stack[1]))
-	s := in.unit.host.o.Services.KV
+	s := in.unit.host.o.Services.Keep(ctx, in.unit.m)
 	switch {
-	case len(key) > maxKey:
+	case key == "" || len(key) > maxKey:
 		return abi.StatusInvalid
 	case s == nil || !in.service():
 		return abi.StatusRefused
@@ -195,9 +195,9 @@ func capGet(ctx context.Context, in *instance, mem api.Memory, stack []uint64) i
 func capPut(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int64 {
 	key := string(in.read(mem, stack[0], stack[1]))
 	value := bytes.Clone(in.read(mem, stack[2], stack[3]))
-	s := in.unit.host.o.Services.KV
+	s := in.unit.host.o.Services.Keep(ctx, in.unit.m)
 	switch {
-	case len(key) > maxKey || len(value) > maxValue:
+	case key == "" || len(key) > maxKey || len(value) > maxValue:
 		return abi.StatusInvalid
 	case s == nil || !in.service():
 		return abi.StatusRefused

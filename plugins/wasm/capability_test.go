@@ -129,7 +129,7 @@ func steps() string {
 }
 
 func grantAll(m *plugins.Manifest) {
-	m.Capabilities = plugins.Capabilities{Log: true, MetricAdd: true, Now: true, Lookup: []plugins.LookupQuery{{Name: "q", SQL: "SELECT 1"}}, KV: &plugins.KVGrant{}, Outbox: []string{"desk"}}
+	m.Capabilities = plugins.Capabilities{Log: true, MetricAdd: []plugins.MetricSpec{{Name: "key"}}, Now: true, Lookup: []plugins.LookupQuery{{Name: "q", SQL: "SELECT 1"}}, KV: &plugins.KVGrant{}, Outbox: []string{"desk"}}
 }
 
 func servicesOf(d *desk) plugins.Services {

@@ -1,0 +1,42 @@
+package dailylimits_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/tidegate/engine/plugins/plugintest"
+	"github.com/tidegate/engine/policies/dailylimits"
+	"github.com/tidegate/engine/sdk/sdktest"
+)
+
+type row = sdktest.Row
+
+func TestRule(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	plugintest.Run(t, plugintest.Policy{Dir: ".", New: dailylimits.New, Cases: []plugintest.Case{
+		{Name: "rows of a day", Config: `{"max_rows":3}`, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.At(noon).Insert(row{1, 5}, row{2, 5}).Accepts()
+			h.At(noon.Add(time.Hour)).Insert(row{1, 5}, row{1, 5}).Accepts()
+			h.At(noon.Add(2*time.Hour)).Insert(row{1, 5}).Only(0).Rejects(0, 1, "row 4 of the account today is over the limit of 3")
+			h.At(noon.Add(13 * time.Hour)).Insert(row{1, 5}).Accepts() // tomorrow
+			h.At(noon).Insert(row{1, 5}, row{1, 5}, row{1, 5}).Only(2).Rejects(2, 1, "row 4")
+			if got := h.Counter("rows"); got != 9 {
+				t.Errorf("%v rows are counted", got)
+			}
+		}},
+		{Name: "quantity", Config: `{"max_qty":100,"day_begins_minutes":720}`, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.At(noon.Add(-time.Minute)).Insert(row{1, 100}).Accepts()
+			h.At(noon).Insert(row{1, -60}, row{1, 40}).Accepts()
+			h.At(noon).Insert(row{1, 1}, row{2, 1}).Only(0).Rejects(0, 2, "with it the account has 101 today")
+			h.At(noon.Add(24*time.Hour)).Insert(row{1, int64(math.MaxInt64)}, row{1, int64(math.MinInt64)}).Rejects(0, 2, "").Rejects(1, 2, "9223372036854775807")
+			h.At(time.Unix(0, -1)).Insert(row{3, 1}).Accepts()
+		}},
+		{Name: "no integers", Config: `{"max_rows":1}`, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.Insert(row{"x", 1}, row{nil, 1}, row{1, nil}, row{1, 1.5}, row{1, 1}).Only(0, 1, 2, 3).Rejects(0, 3, "").Rejects(2, 4, "")
+		}},
+		{Name: "no limit", Config: `{}`, Refuses: "there is no limit"},
+		{Name: "other columns", Config: `{"max_rows":1,"columns":{"account":"desk"}}`, Refuses: `"desk" is missing`},
+	}})
+}
