@@ -1,10 +1,6 @@
 package sdk
 
-import (
-	"time"
-
-	"github.com/tidegate/engine/sdk/abi"
-)
+import "github.com/tidegate/engine/sdk/abi"
 
 // Names of package abi that authors meet.
 type (
@@ -75,38 +71,3 @@ func (b *Batch) Old(row, col int) Cell { return b.rows.Cell(row, abi.Old, col) }
 
 // Int is Cell for a column of integers: false where the value is of another type, NULL included. It is the cheaper way to read one.
 func (b *Batch) Int(row, col int) (int64, bool) { return b.rows.Int(row, abi.New, col) }
-
-// Alert is one alert.
-type Alert struct {
-	// ID stays the same for one alert, from firing to resolved.
-	ID int64
-	// Rule, Title and Body say what is wrong; Firing is false when it is over.
-	Rule, Title, Body string
-	Firing            bool
-	Severity          Severity
-	// Value is what was measured; Known is false where nothing was.
-	Value float64
-	Known bool
-	// At is the instant.
-	At time.Time
-}
-
-// Alert reads a row of a batch of alerts. Its texts are valid during the call.
-func (b *Batch) Alert(row int) Alert {
-	c := func(col int) Cell { return b.Cell(row, col) }
-	return Alert{ID: c(0).Int(), Rule: c(1).Text(), Firing: c(2).Text() == "firing", Severity: Severity(max(0, min(c(3).Int(), int64(Critical)))),
-		Title: c(4).Text(), Body: c(5).Text(), Value: c(6).Float(), Known: !c(6).IsNull(), At: time.Unix(0, c(7).Int()).UTC()}
-}
-
-// SeverityName is the word for a severity: info, warning, error, critical.
-func SeverityName(s Severity) string {
-	switch s {
-	case Info:
-		return "info"
-	case Warning:
-		return "warning"
-	case Error:
-		return "error"
-	}
-	return "critical"
-}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Severity says how much an alert matters. The numbers are those of package sdk.
+// Severity says how much an alert matters. The words are those of package sdk, which has one more, error.
 type Severity uint8
 
 // The severities.

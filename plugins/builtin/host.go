@@ -210,16 +210,24 @@ func (in *instance) offer() sdk.Services {
 	if c.KV != nil {
 		o.Get, o.Put, o.Remove = in.get, in.put, in.remove
 	}
-	if s.Outbox != nil {
-		o.Post = func(endpoint string, message []byte) (bool, error) {
-			if !slices.Contains(c.Outbox, endpoint) {
-				return false, nil
-			}
-			ok, err := s.Outbox.Put(in.ctx, u.m.Name, endpoint, message)
-			return ok, in.count(err)
-		}
-	}
+	o.Post = in.post
 	return o
+}
+
+// post gives a message to the outbox of the host, else to that of the call.
+func (in *instance) post(endpoint string, message []byte) (ok bool, err error) {
+	u := in.unit
+	if !slices.Contains(u.m.Capabilities.Outbox, endpoint) {
+		return false, nil
+	}
+	if s := u.services.Outbox; s != nil {
+		ok, err = s.Put(in.ctx, u.m.Name, endpoint, message)
+	} else if s := contract.OutboxFrom(in.ctx); s != nil {
+		ok, err = s.Post(in.ctx, endpoint, message)
+	} else {
+		return false, nil
+	}
+	return ok, in.count(err)
 }
 
 // maxLine is what is kept of a line of log.

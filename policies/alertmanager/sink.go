@@ -104,9 +104,18 @@ func (s *Sink) encode(b []byte, a sdk.Alert) []byte {
 	for _, l := range s.labels {
 		pair(l[0], l[1])
 	}
+	for key, v := range a.Labels.All() {
+		if key = s.label(key); key != "" && v != "" {
+			pair(key, cut(v))
+		}
+	}
 	end(`},"annotations":{`)
 	pair("summary", cut(a.Title))
 	pair("description", cut(a.Body))
+	if a.Cause != "" {
+		pair("cause", cut(a.Cause))
+		pair("diagnosis", cut(a.Explanation))
+	}
 	if a.Known && !math.IsNaN(a.Value) && !math.IsInf(a.Value, 0) {
 		pair("value", strconv.FormatFloat(a.Value, 'g', -1, 64))
 	}
@@ -114,13 +123,34 @@ func (s *Sink) encode(b []byte, a sdk.Alert) []byte {
 	if s.generator != "" {
 		pair("generatorURL", s.generator)
 	}
-	if a.Firing {
-		pair("startsAt", a.At.Format(time.RFC3339Nano))
-	} else {
+	pair("startsAt", a.Since.Format(time.RFC3339Nano)) // the same whenever it is told
+	if !a.Firing {
 		pair("endsAt", a.At.Format(time.RFC3339Nano))
 	}
 	end("}")
 	return b
+}
+
+// label makes the name of a label: dots and whatever else has no place in one become underscores. "" for one that the sink or its configuration sets.
+func (s *Sink) label(key string) string {
+	name := strings.Map(func(c rune) rune {
+		if c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
+			return c
+		}
+		return '_'
+	}, key)
+	if name == "" || name[0] >= '0' && name[0] <= '9' {
+		name = "_" + name
+	}
+	if name == "alertname" || name == "severity" {
+		return ""
+	}
+	for _, l := range s.labels {
+		if l[0] == name {
+			return ""
+		}
+	}
+	return name
 }
 
 func cut(s string) string {

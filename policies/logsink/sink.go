@@ -46,6 +46,12 @@ func (s *Sink) Notify(b *sdk.Batch, _ *sdk.Deliveries) error {
 			s.line = strconv.AppendFloat(append(s.line, " value="...), a.Value, 'g', -1, 64)
 		}
 		s.line = strconv.AppendInt(append(s.line, " id="...), a.ID, 10)
+		for key, v := range a.Labels.All() {
+			s.line = append(append(append(append(s.line, ' '), key...), '='), v...)
+		}
+		if a.Cause != "" {
+			s.line = append(append(s.line, " cause="...), a.Cause...)
+		}
 		if a.Body != "" {
 			s.line = append(append(s.line, " | "...), a.Body...)
 		}

@@ -13,15 +13,15 @@ import (
 
 func TestSink(t *testing.T) {
 	t.Parallel()
-	busy := sdk.Alert{ID: 7, Rule: "WriterBusy", Title: "the writer is busy", Body: "since noon", Firing: true, Severity: sdk.Critical, Value: 0.97, Known: true}
+	busy := sdk.Alert{ID: 7, Rule: "WriterBusy", Title: "the writer is busy", Body: "since noon", Firing: true, Severity: sdk.Critical, Value: 0.97, Known: true, Labels: sdk.MakeLabels([2]string{"lane", "writer"}), Cause: "long_writer"}
 	over, low := busy, busy
 	over.Firing, over.Known, over.Body = false, false, ""
 	low.Severity, low.Title = sdk.Info, "nothing\nmuch"
 	plugintest.Run(t, plugintest.Policy{Dir: ".", New: logsink.New, Cases: []plugintest.Case{
 		{Name: "lines", Config: `{"least":"info"}`, Test: func(t *testing.T, h *sdktest.Harness) {
 			h.Alerts(busy, over, low).Accepts().Within(30_000)
-			want := []string{"error alert firing critical WriterBusy: the writer is busy value=0.97 id=7 | since noon", "info alert resolved critical WriterBusy: the writer is busy id=7",
-				"info alert firing info WriterBusy: nothing much value=0.97 id=7 | since noon"}
+			want := []string{"error alert firing critical WriterBusy: the writer is busy value=0.97 id=7 lane=writer cause=long_writer | since noon", "info alert resolved critical WriterBusy: the writer is busy id=7 lane=writer cause=long_writer",
+				"info alert firing info WriterBusy: nothing much value=0.97 id=7 lane=writer cause=long_writer | since noon"}
 			if got := h.Log(); !slices.Equal(got, want) {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}

@@ -107,13 +107,33 @@ func (s *Sink) encode(b []byte, a sdk.Alert, state, id string) []byte {
 	text("severity", sdk.SeverityName(a.Severity))
 	text("title", cut(a.Title))
 	text("body", cut(a.Body))
-	b = append(b, `"value":`...)
-	if a.Known && !math.IsNaN(a.Value) && !math.IsInf(a.Value, 0) {
-		b = strconv.AppendFloat(b, a.Value, 'g', -1, 64)
-	} else {
-		b = append(b, "null"...)
+	text("since", a.Since.Format(time.RFC3339Nano))
+	b = append(number(append(b, `"value":`...), a.Value, a.Known), ',')
+	b = append(number(append(b, `"limit":`...), a.Limit, a.Known), ',')
+	text("unit", cut(a.Unit))
+	b = append(b, `"labels":{`...)
+	from := len(b)
+	for key, v := range a.Labels.All() {
+		text(cut(key), cut(v))
 	}
-	return append(b, "}}"...)
+	if len(b) > from {
+		b = b[:len(b)-1] // the last comma
+	}
+	b = append(b, `},"diagnosis":`...)
+	if a.Diagnosis == "" || len(a.Diagnosis) > mostDiagnosis {
+		return append(b, "null}}"...)
+	}
+	return append(append(b, a.Diagnosis...), "}}"...)
+}
+
+// mostDiagnosis is the largest diagnosis that is passed on; a host gives no larger ones.
+const mostDiagnosis = 16 << 10
+
+func number(b []byte, v float64, known bool) []byte {
+	if !known || math.IsNaN(v) || math.IsInf(v, 0) {
+		return append(b, "null"...)
+	}
+	return strconv.AppendFloat(b, v, 'g', -1, 64)
 }
 
 func cut(s string) string {

@@ -18,7 +18,8 @@ import (
 )
 
 func alert() sdk.Alert {
-	return sdk.Alert{ID: 1 << 60, Rule: "WriterBusy", Title: "the \"writer\"\nis busy", Firing: true, Severity: sdk.Critical, Value: 0.97, Known: true, At: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)}
+	return sdk.Alert{ID: 1 << 60, Rule: "WriterBusy", Title: "the \"writer\"\nis busy", Firing: true, Severity: sdk.Critical, Value: 0.97, Known: true, At: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC),
+		Since: time.Date(2026, 1, 2, 15, 3, 5, 0, time.UTC), Limit: 0.9, Unit: "1", Labels: sdk.MakeLabels([2]string{"lane", "writer"}), Diagnosis: `{"cause":"long_writer"}`}
 }
 
 // header is a header of a message; "" where it is not there.
@@ -65,12 +66,14 @@ func TestSink(t *testing.T) {
 			if b[0].Type != "alert.firing" || b[1].Type != "alert.resolved" || b[0].ID == b[1].ID || b[0].ID != header(posts[0], "webhook-id") || header(posts[0], "webhook-timestamp") != "1767366245" {
 				t.Errorf("%+v %+v", b, posts[0].Headers)
 			}
-			if d["alert_id"] != "1152921504606846976" || d["title"] != alert().Title || d["value"] != 0.97 || d["desk"] != `fx "london"` || b[1].Data["value"] != nil || d["severity"] != "critical" {
+			if d["alert_id"] != "1152921504606846976" || d["title"] != alert().Title || d["value"] != 0.97 || d["desk"] != `fx "london"` || b[1].Data["value"] != nil || d["severity"] != "critical" ||
+				d["limit"] != 0.9 || d["unit"] != "1" || d["since"] != "2026-01-02T15:03:05Z" || d["labels"].(map[string]any)["lane"] != "writer" || d["diagnosis"].(map[string]any)["cause"] != "long_writer" {
 				t.Errorf("%+v", d)
 			}
 		}},
 		{Name: "unsigned", Config: `{"endpoint":"ops"}`, Test: func(t *testing.T, h *sdktest.Harness) {
 			long := alert()
+			long.Labels, long.Diagnosis = "", ""
 			long.Title, long.Body = strings.Repeat("\x01", 50_000), strings.Repeat("é", 50_000)
 			h.Alerts(long).Accepts()
 			if p := h.Posts(); len(p) != 1 || header(p[0], "webhook-signature") != "" || !json.Valid(p[0].Body) {

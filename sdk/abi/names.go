@@ -68,7 +68,9 @@ const (
 )
 
 // AlertColumns are the columns of a batch of op notify, in their order: a number that stays the same for one alert, the name of the rule, "firing" or
-// "resolved", a Severity, a line, a text, what was measured, and the instant in nanoseconds since 1970.
+// "resolved", a Severity, a line, a text, what was measured or NULL, the instant in nanoseconds since 1970; the labels as lines "key=value", the instant at
+// which it began, the limit, the unit of both numbers; a word for the cause, an explanation for people, and the diagnosis as a JSON object, each empty where
+// there is none. A later minor version may add columns at the end.
 func AlertColumns() []string {
-	return []string{"id", "rule", "state", "severity", "title", "body", "value", "at"}
+	return []string{"id", "rule", "state", "severity", "title", "body", "value", "at", "labels", "since", "limit", "unit", "cause", "explanation", "diagnosis"}
 }

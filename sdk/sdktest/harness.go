@@ -128,21 +128,31 @@ func (h *Harness) Scan(rows ...Row) *Result { h.t.Helper(); return h.ask(sdk.Sca
 // Alerts asks a sink about alerts.
 func (h *Harness) Alerts(alerts ...sdk.Alert) *Result {
 	h.t.Helper()
-	rows := make([]Row, len(alerts))
-	for i, a := range alerts {
-		state, v := "resolved", any(nil)
-		if a.Firing {
-			state = "firing"
+	return h.call(sdk.Alerts, len(alerts), func(int) error {
+		for i := range alerts {
+			alerts[i].Append(&h.batch)
 		}
-		if a.Known {
-			v = a.Value
-		}
-		rows[i] = Row{a.ID, a.Rule, state, int64(a.Severity), a.Title, a.Body, v, a.At.UnixNano()}
-	}
-	return h.ask(sdk.Alerts, rows)
+		return nil
+	})
 }
 
 func (h *Harness) ask(op sdk.Op, rows []Row) *Result {
+	h.t.Helper()
+	return h.call(op, len(rows), func(cols int) error {
+		for i, r := range rows {
+			if want := cols * op.Images(); len(r) != want {
+				return fmt.Errorf("sdktest: row %d has %d values, want %d", i, len(r), want)
+			}
+			if err := r.appendTo(&h.batch); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// call asks about a batch that fill puts together.
+func (h *Harness) call(op sdk.Op, rows int, fill func(cols int) error) *Result {
 	h.t.Helper()
 	if h.hook >= len(h.setup.Hooks) {
 		h.t.Fatalf("sdktest: the setup has no hook %d", h.hook)
@@ -156,17 +166,12 @@ func (h *Harness) ask(op sdk.Op, rows []Row) *Result {
 		cols = len(abi.AlertColumns())
 	}
 	h.batch.Reset(op, uint32(h.hook), cols)
-	for i, r := range rows {
-		if want := cols * op.Images(); len(r) != want {
-			h.t.Fatalf("sdktest: row %d has %d values, want %d", i, len(r), want)
-		}
-		if err := r.appendTo(&h.batch); err != nil {
-			h.t.Fatal(err)
-		}
+	if err := fill(cols); err != nil {
+		h.t.Fatal(err)
 	}
 	answer, err := h.asker.Ask(hook.On, &h.batch, h.setup.at())
 	slices.SortFunc(answer.Records, func(a, b abi.Record) int { return int(a.Row) - int(b.Row) })
-	return &Result{t: h.t, Answer: answer, Err: err, Rows: len(rows)}
+	return &Result{t: h.t, Answer: answer, Err: err, Rows: rows}
 }
 
 // Log is what the plug-in has logged, as "level text".

@@ -75,19 +75,3 @@ func (k *Courier) attempt(ctx context.Context, to contract.Sink, a *alert.Alert,
 	}
 	return r
 }
-
-// notice is an alert as plug-ins see it.
-func notice(a *alert.Alert) sdk.Alert {
-	return sdk.Alert{ID: a.ID, Rule: a.Rule, Title: a.Title, Body: a.Body, Firing: a.Firing, Severity: severity(a.Severity), Value: a.Value, Known: a.Firing, At: a.At}
-}
-
-// severity translates: plug-ins know one more, error.
-func severity(s alert.Severity) sdk.Severity {
-	switch s {
-	case alert.Info:
-		return sdk.Info
-	case alert.Warning:
-		return sdk.Warning
-	}
-	return sdk.Critical
-}
