@@ -24,9 +24,18 @@ type Alert struct {
 	Since, At time.Time
 	// Labels tell alerts of one rule apart: what knows an alert by its labels needs them.
 	Labels Labels
-	// Cause is a word for what is behind it, Explanation says it for people, with what speaks for it and what to do, and Diagnosis has all that is known as a
-	// JSON object. They are empty where nobody has looked.
-	Cause, Explanation, Diagnosis string
+	// Diagnosis is what is known of the cause.
+	Diagnosis Diagnosis
+}
+
+// Diagnosis is what is known of the cause of an alert; empty where nobody has looked.
+type Diagnosis struct {
+	// Cause is a word that stays the same.
+	Cause string
+	// Explanation is for people: what it is, what speaks for it, what to do.
+	Explanation string
+	// JSON is an object with all that is known.
+	JSON string
 }
 
 // Labels are pairs of a key and a value, as lines "key=value".
@@ -91,7 +100,7 @@ func (a *Alert) Append(b *abi.Batch) {
 	}
 	b.Int(nanoseconds(since))
 	b.Float(a.Limit)
-	for _, text := range [...]string{a.Unit, a.Cause, a.Explanation, a.Diagnosis} {
+	for _, text := range [...]string{a.Unit, a.Diagnosis.Cause, a.Diagnosis.Explanation, a.Diagnosis.JSON} {
 		b.Text(text)
 	}
 }
@@ -110,7 +119,7 @@ func (b *Batch) Alert(row int) Alert {
 	return Alert{ID: c(0).Int(), Rule: c(1).Text(), Firing: c(2).Text() == "firing", Severity: Severity(max(0, min(c(3).Int(), int64(Critical)))),
 		Title: c(4).Text(), Body: c(5).Text(), Value: c(6).Float(), Known: !c(6).IsNull(), At: time.Unix(0, c(7).Int()).UTC(),
 		Labels: Labels(c(8).Text()), Since: time.Unix(0, c(9).Int()).UTC(), Limit: c(10).Float(), Unit: c(11).Text(),
-		Cause: c(12).Text(), Explanation: c(13).Text(), Diagnosis: c(14).Text()}
+		Diagnosis: Diagnosis{Cause: c(12).Text(), Explanation: c(13).Text(), JSON: c(14).Text()}}
 }
 
 // SeverityName is the word for a severity: info, warning, error, critical.

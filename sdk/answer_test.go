@@ -132,7 +132,7 @@ func TestDeliveries(t *testing.T) {
 	var got sdk.Alert
 	h := harness(t, &scripted{notify: func(b *sdk.Batch, d *sdk.Deliveries) error {
 		got = b.Alert(0)
-		for _, text := range []*string{&got.Rule, &got.Title, &got.Body, &got.Unit, (*string)(&got.Labels), &got.Cause, &got.Explanation, &got.Diagnosis} {
+		for _, text := range []*string{&got.Rule, &got.Title, &got.Body, &got.Unit, (*string)(&got.Labels), &got.Diagnosis.Cause, &got.Diagnosis.Explanation, &got.Diagnosis.JSON} {
 			*text = strings.Clone(*text)
 		}
 		d.Retry(0, 90*time.Second, "busy")
@@ -140,7 +140,7 @@ func TestDeliveries(t *testing.T) {
 		return nil
 	}})
 	a := sdk.Alert{ID: 7, Rule: "r", Title: "t", Body: "b", Firing: true, Severity: sdk.Critical, Value: 1.5, Known: true, At: at, Limit: 1, Unit: "s", Since: at.Add(-time.Minute),
-		Labels: sdk.MakeLabels([2]string{"engine.class", "signal"}, [2]string{"a=b", "x=y\nz"}), Cause: "long_reader", Explanation: "a reader\nholds it", Diagnosis: `{"cause":"long_reader"}`}
+		Labels: sdk.MakeLabels([2]string{"engine.class", "signal"}, [2]string{"a=b", "x=y\nz"}), Diagnosis: sdk.Diagnosis{Cause: "long_reader", Explanation: "a reader\nholds it", JSON: `{"cause":"long_reader"}`}}
 	r := h.On(2).Alerts(a, a, a).Only(0, 1).Says(0, abi.Retry, 0, "busy").Says(1, abi.Drop, 0, "no such channel")
 	if got != a || r.Records[0].Aux != 90 {
 		t.Errorf("%+v, wait %d s", got, r.Records[0].Aux)

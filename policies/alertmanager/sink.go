@@ -112,9 +112,9 @@ func (s *Sink) encode(b []byte, a sdk.Alert) []byte {
 	end(`},"annotations":{`)
 	pair("summary", cut(a.Title))
 	pair("description", cut(a.Body))
-	if a.Cause != "" {
-		pair("cause", cut(a.Cause))
-		pair("diagnosis", cut(a.Explanation))
+	if a.Diagnosis.Cause != "" {
+		pair("cause", cut(a.Diagnosis.Cause))
+		pair("diagnosis", cut(a.Diagnosis.Explanation))
 	}
 	if a.Known && !math.IsNaN(a.Value) && !math.IsInf(a.Value, 0) {
 		pair("value", strconv.FormatFloat(a.Value, 'g', -1, 64))

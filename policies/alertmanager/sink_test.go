@@ -39,8 +39,8 @@ func TestSink(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 	busy := sdk.Alert{ID: 7, Rule: "WriterBusy", Title: "busy", Body: "a \"b\"\nc", Firing: true, Severity: sdk.Critical, Value: 0.97, Known: true, At: at.Add(time.Minute), Since: at,
-		Labels: sdk.MakeLabels([2]string{"engine.class", "signal"}, [2]string{"instance", "no"}, [2]string{"severity", "no"}, [2]string{"9", "nine"}, [2]string{"empty", ""}),
-		Cause:  "long_reader", Explanation: "a reader holds the log"}
+		Labels:    sdk.MakeLabels([2]string{"engine.class", "signal"}, [2]string{"instance", "no"}, [2]string{"severity", "no"}, [2]string{"9", "nine"}, [2]string{"empty", ""}),
+		Diagnosis: sdk.Diagnosis{Cause: "long_reader", Explanation: "a reader holds the log"}}
 	plugintest.Run(t, plugintest.Policy{Dir: ".", New: alertmanager.New, Cases: []plugintest.Case{
 		{Name: "from firing to resolved", Config: `{"endpoint":"alertmanager","labels":{"instance":"desk-1"},"generator_url":"https://ops.example/"}`, Test: func(t *testing.T, h *sdktest.Harness) {
 			over := busy
@@ -57,7 +57,7 @@ func TestSink(t *testing.T) {
 			if a.StartsAt != "2026-01-02T15:04:05Z" || a.EndsAt != "" || b.EndsAt != "2026-01-02T15:06:05Z" || b.StartsAt != a.StartsAt || a.GeneratorURL != "https://ops.example/" {
 				t.Errorf("%+v\n%+v", a, b)
 			}
-			if a.Annotations["summary"] != "busy" || a.Annotations["description"] != busy.Body || a.Annotations["cause"] != "long_reader" || a.Annotations["diagnosis"] != busy.Explanation || a.Annotations["value"] != "0.97" || b.Annotations["value"] != "" {
+			if a.Annotations["summary"] != "busy" || a.Annotations["description"] != busy.Body || a.Annotations["cause"] != "long_reader" || a.Annotations["diagnosis"] != busy.Diagnosis.Explanation || a.Annotations["value"] != "0.97" || b.Annotations["value"] != "" {
 				t.Errorf("annotations %v, %v", a.Annotations, b.Annotations)
 			}
 		}},

@@ -49,8 +49,8 @@ func (s *Sink) Notify(b *sdk.Batch, _ *sdk.Deliveries) error {
 		for key, v := range a.Labels.All() {
 			s.line = append(append(append(append(s.line, ' '), key...), '='), v...)
 		}
-		if a.Cause != "" {
-			s.line = append(append(s.line, " cause="...), a.Cause...)
+		if a.Diagnosis.Cause != "" {
+			s.line = append(append(s.line, " cause="...), a.Diagnosis.Cause...)
 		}
 		if a.Body != "" {
 			s.line = append(append(s.line, " | "...), a.Body...)

@@ -13,7 +13,7 @@ import (
 
 func TestSink(t *testing.T) {
 	t.Parallel()
-	busy := sdk.Alert{ID: 7, Rule: "WriterBusy", Title: "the writer is busy", Body: "since noon", Firing: true, Severity: sdk.Critical, Value: 0.97, Known: true, Labels: sdk.MakeLabels([2]string{"lane", "writer"}), Cause: "long_writer"}
+	busy := sdk.Alert{ID: 7, Rule: "WriterBusy", Title: "the writer is busy", Body: "since noon", Firing: true, Severity: sdk.Critical, Value: 0.97, Known: true, Labels: sdk.MakeLabels([2]string{"lane", "writer"}), Diagnosis: sdk.Diagnosis{Cause: "long_writer"}}
 	over, low := busy, busy
 	over.Firing, over.Known, over.Body = false, false, ""
 	low.Severity, low.Title = sdk.Info, "nothing\nmuch"

@@ -120,10 +120,10 @@ func (s *Sink) encode(b []byte, a sdk.Alert, state, id string) []byte {
 		b = b[:len(b)-1] // the last comma
 	}
 	b = append(b, `},"diagnosis":`...)
-	if a.Diagnosis == "" || len(a.Diagnosis) > mostDiagnosis {
+	if a.Diagnosis.JSON == "" || len(a.Diagnosis.JSON) > mostDiagnosis {
 		return append(b, "null}}"...)
 	}
-	return append(append(b, a.Diagnosis...), "}}"...)
+	return append(append(b, a.Diagnosis.JSON...), "}}"...)
 }
 
 // mostDiagnosis is the largest diagnosis that is passed on; a host gives no larger ones.

@@ -19,7 +19,7 @@ import (
 
 func alert() sdk.Alert {
 	return sdk.Alert{ID: 1 << 60, Rule: "WriterBusy", Title: "the \"writer\"\nis busy", Firing: true, Severity: sdk.Critical, Value: 0.97, Known: true, At: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC),
-		Since: time.Date(2026, 1, 2, 15, 3, 5, 0, time.UTC), Limit: 0.9, Unit: "1", Labels: sdk.MakeLabels([2]string{"lane", "writer"}), Diagnosis: `{"cause":"long_writer"}`}
+		Since: time.Date(2026, 1, 2, 15, 3, 5, 0, time.UTC), Limit: 0.9, Unit: "1", Labels: sdk.MakeLabels([2]string{"lane", "writer"}), Diagnosis: sdk.Diagnosis{JSON: `{"cause":"long_writer"}`}}
 }
 
 // header is a header of a message; "" where it is not there.
@@ -73,7 +73,7 @@ func TestSink(t *testing.T) {
 		}},
 		{Name: "unsigned", Config: `{"endpoint":"ops"}`, Test: func(t *testing.T, h *sdktest.Harness) {
 			long := alert()
-			long.Labels, long.Diagnosis = "", ""
+			long.Labels, long.Diagnosis.JSON = "", ""
 			long.Title, long.Body = strings.Repeat("\x01", 50_000), strings.Repeat("é", 50_000)
 			h.Alerts(long).Accepts()
 			if p := h.Posts(); len(p) != 1 || header(p[0], "webhook-signature") != "" || !json.Valid(p[0].Body) {

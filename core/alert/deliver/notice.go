@@ -23,7 +23,7 @@ func notice(a *alert.Alert) sdk.Alert {
 	n := sdk.Alert{ID: a.ID, Rule: a.Rule, Title: a.Title, Body: a.Body, Firing: a.Firing, Severity: severity(a.Severity), Value: a.Value, Limit: a.Limit, Unit: a.Unit,
 		Known: a.Unit != "" || a.Value != 0 || a.Limit != 0, Since: a.Since, At: a.At, Labels: sdk.MakeLabels(pairs...)}
 	if d := a.Diagnosis; d != nil {
-		n.Cause, n.Explanation, n.Diagnosis = d.Cause, explanation(d), diagnosis(*d)
+		n.Diagnosis = sdk.Diagnosis{Cause: d.Cause, Explanation: explanation(d), JSON: diagnosis(*d)}
 	}
 	return n
 }
