@@ -47,9 +47,10 @@ type Happening struct {
 type Place struct {
 	// Serial numbers the operations of a recorder in the order of their ends.
 	Serial uint64 `json:"serial"`
-	// Lane and Class are those of a statement, Outcome what became of a transaction.
+	// Lane and Class are those of a statement, TxKind (update, view, batch, session) and Outcome those of a transaction.
 	Lane    string `json:"lane,omitempty"`
 	Class   string `json:"class,omitempty"`
+	TxKind  string `json:"tx_kind,omitempty"`
 	Outcome string `json:"outcome,omitempty"`
 	// Tx is the transaction's number and Group that of the commit group; 0 for none.
 	Tx    uint64 `json:"tx,omitempty"`
@@ -112,58 +113,6 @@ func (f *Flight) Last(d time.Duration) iter.Seq[Operation] {
 	}
 }
 
-// Capture is what the ring held at some moment.
-type Capture struct {
-	// At is when, Reason why: the name of an alert, or what a person wrote.
-	At     time.Time
-	Reason string
-
-	f       *Flight
-	records []record
-}
-
-// Freeze keeps a copy of the ring for a later look: what led to an incident would else be gone in seconds. Recording goes on. The first
-// capture stays until Thaw, since the second alert of an incident is seldom the better one; Freeze then reports false. A full ring is about
-// 15 MB.
-func (f *Flight) Freeze(reason string) bool {
-	if f == nil || f.frozen.Load() != nil {
-		return false
-	}
-	c := &Capture{At: time.Now(), Reason: reason, f: f}
-	newest := f.ring.next.Load()
-	held := min(newest, f.ring.size)
-	c.records = make([]record, 0, held)
-	var r record
-	for n := newest - held + 1; n <= newest; n++ {
-		if f.ring.at(n).copyTo(n, &r) {
-			c.records = append(c.records, r)
-		}
-	}
-	return f.frozen.CompareAndSwap(nil, c)
-}
-
-// Frozen returns the capture that is kept; nil where there is none.
-func (f *Flight) Frozen() *Capture {
-	if f == nil {
-		return nil
-	}
-	return f.frozen.Load()
-}
-
-// Thaw lets go of the capture, and reports whether there was one.
-func (f *Flight) Thaw() bool { return f != nil && f.frozen.Swap(nil) != nil }
-
-// Operations yields what was captured, oldest first.
-func (c *Capture) Operations() iter.Seq[Operation] {
-	return func(yield func(Operation) bool) {
-		for i := range c.records {
-			if !yield(c.f.operation(&c.records[i])) {
-				return
-			}
-		}
-	}
-}
-
 // operation gives a record its readable form.
 func (f *Flight) operation(r *record) Operation {
 	n, w := &f.names, r.waits()
@@ -177,7 +126,7 @@ func (f *Flight) operation(r *record) Operation {
 		o.Lane, o.Class = n.lane.name(r.lane), n.class.name(r.class)
 		o.Returned, o.Changed, o.Steps, o.FullScanSteps = r.rows, r.changed, r.steps, r.scanned
 	case opTransaction, opOther:
-		o.Hold, o.Statements = time.Duration(r.steps), r.rows
+		o.Hold, o.Statements, o.TxKind = time.Duration(r.steps), r.rows, n.kind.name(r.lane)
 	case opCommit:
 		o.Slot, o.Sync = 0, w.SlotWait
 	}

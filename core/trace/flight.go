@@ -59,16 +59,16 @@ func (s *Slow) passed(class string, took time.Duration) bool {
 //
 // The methods of a nil Flight that do not record do nothing.
 type Flight struct {
-	opt    Options
-	spans  *spans // of Provider; nil with a Sink
-	ring   *ring
-	names  names
-	line   *pipeline
-	tally  tally
-	serial atomic.Uint64 // of transactions
-	frozen atomic.Pointer[Capture]
-	over   atomic.Bool // Close was called
-	titles titles
+	opt      Options
+	spans    *spans // of Provider; nil with a Sink
+	ring     *ring
+	names    names
+	line     *pipeline
+	tally    tally
+	serial   atomic.Uint64 // of transactions
+	over     atomic.Bool   // Close was called
+	titles   titles
+	captures captures
 	// commits describes the COMMIT of every group.
 	commits *Query
 }
@@ -229,7 +229,7 @@ func (f *Flight) Stats() Stats {
 		return Stats{}
 	}
 	t := &f.tally
-	s := Stats{Direct: t.direct.Load(), Exported: t.exported.Load(), Promoted: t.promoted.Load(), Refused: t.refused.Load(), Frozen: f.frozen.Load() != nil,
+	s := Stats{Direct: t.direct.Load(), Exported: t.exported.Load(), Promoted: t.promoted.Load(), Refused: t.refused.Load(), Frozen: len(f.Captures()) > 0,
 		Dropped: Drops{Overwritten: f.ring.lost.Load(), Behind: t.behind.Load(), Priority: t.priority.Load(), Rate: t.rate.Load(),
 			Failed: t.failed.Load(), Closed: t.closed.Load()}}
 	s.Wanted = t.wanted.Load() // after the others, so that what is pending is never negative
