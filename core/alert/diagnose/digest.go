@@ -29,10 +29,10 @@ type Digest struct {
 type Work struct {
 	// Summary names the operation and the table, Class is that of the latest call.
 	Summary, Class string
-	// Calls and Failed count them.
-	Calls, Failed int64
-	// Took is how long they took, Waited what of it they waited for a turn, a connection or a COMMIT.
-	Took, Waited time.Duration
+	// Calls, Failed and Writes count them: all, those that failed, those that ran on the writer.
+	Calls, Failed, Writes int64
+	// Took is how long they took; Queue, Slot and Commit are what of it they waited for a turn, for a connection, and for the COMMIT.
+	Took, Queue, Slot, Commit time.Duration
 	// Steps are those of the virtual machine, Scanned rows that were stepped over without an index, Rows what was returned or changed.
 	Steps, Scanned, Rows int64
 	// Plugins is the time that plug-ins took of it.
@@ -43,10 +43,12 @@ type Work struct {
 func (w Work) steps() float64 { return float64(w.Steps) / float64(max(1, w.Calls)) }
 
 // busy is how long a call worked, without its waits.
-func (w Work) busy() time.Duration { return max(0, w.Took-w.Waited) / time.Duration(max(1, w.Calls)) }
+func (w Work) busy() time.Duration {
+	return max(0, w.Took-w.Queue-w.Slot-w.Commit-w.Plugins) / time.Duration(max(1, w.Calls))
+}
 
 func (w Work) plus(o Work) Work {
-	return Work{o.Summary, o.Class, w.Calls + o.Calls, w.Failed + o.Failed, w.Took + o.Took, w.Waited + o.Waited, w.Steps + o.Steps, w.Scanned + o.Scanned,
+	return Work{o.Summary, o.Class, w.Calls + o.Calls, w.Failed + o.Failed, w.Writes + o.Writes, w.Took + o.Took, w.Queue + o.Queue, w.Slot + o.Slot, w.Commit + o.Commit, w.Steps + o.Steps, w.Scanned + o.Scanned,
 		w.Rows + o.Rows, w.Plugins + o.Plugins}
 }
 
