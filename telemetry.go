@@ -102,6 +102,8 @@ type telemetry struct {
 	shelf     *slowlog.Shelf
 	file      *sidecar.File // nil: nothing is stored
 	store     *metric.Store
+	// experience is what is remembered, for diagnoses.
+	experience experience
 }
 
 // measure starts what happens in intervals. It fails nothing: a database is worth more than its figures.
@@ -180,10 +182,13 @@ func (db *DB) interval(ctx context.Context, m *moments) {
 			readings = t.fingerprints(readings)
 		}
 	}
+	present := len(readings)
+	db.gather(func(r metric.Reading) { readings = append(readings, r) })
+	db.remember(ctx, now, readings[present:])
 	db.keep(ctx, now, readings)
 }
 
-// keep stores and exports what there is now, besides readings.
+// keep stores and exports readings.
 func (db *DB) keep(ctx context.Context, now time.Time, readings []metric.Reading) {
 	t := db.chores.watched
 	if t.exporter != nil {
@@ -192,7 +197,6 @@ func (db *DB) keep(ctx context.Context, now time.Time, readings []metric.Reading
 	if t.store == nil {
 		return
 	}
-	db.gather(func(r metric.Reading) { readings = append(readings, r) })
 	bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := t.store.Append(bounded, now, readings); err != nil {
@@ -255,6 +259,7 @@ func (t *telemetry) close(db *DB) {
 	if t.slow != nil {
 		last = t.fingerprints(nil)
 	}
+	db.gather(func(r metric.Reading) { last = append(last, r) })
 	db.keep(ctx, db.clock.Now(), last)
 	if t.exporter != nil {
 		_ = t.exporter.Close(ctx) // nobody listens any more

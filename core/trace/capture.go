@@ -77,6 +77,8 @@ type Times struct {
 	Commit time.Duration `json:"commit_ns,omitempty"`
 	Hold   time.Duration `json:"hold_ns,omitempty"`
 	Sync   time.Duration `json:"sync_ns,omitempty"`
+	// Plugins is the time that plug-ins took of it.
+	Plugins time.Duration `json:"plugins_ns,omitempty"`
 }
 
 // Counts are what an operation did.
@@ -119,7 +121,7 @@ func (f *Flight) operation(r *record) Operation {
 	o := Operation{Kind: r.kind.String(), Name: r.query.name(), Text: r.query.Text, Start: r.began(), Took: time.Duration(r.took),
 		Error: n.errType.name(r.errType), Status: n.status.name(r.status), Slow: r.flags&flagSlow != 0,
 		Place: Place{Serial: r.serial, Tx: r.tx, Group: r.group, Outcome: n.outcome.name(r.outcome)},
-		Times: Times{Queue: w.QueueWait, Slot: w.SlotWait, Commit: w.CommitWait}, Counts: Counts{Retries: int64(r.retries), Size: int64(r.batch)}}
+		Times: Times{Queue: w.QueueWait, Slot: w.SlotWait, Commit: w.CommitWait, Plugins: time.Duration(r.plugTime)}, Counts: Counts{Retries: int64(r.retries), Size: int64(r.batch)}}
 	switch r.kind {
 	case opStatement:
 		o.Fingerprint = strconv.FormatUint(r.query.Fingerprint, 16)

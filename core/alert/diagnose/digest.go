@@ -15,6 +15,8 @@ type Digest struct {
 	Span time.Duration
 	// Intervals is how many there are.
 	Intervals int
+	// Serial is that of the last operation of the flight recorder before the first of them.
+	Serial uint64
 	// Statements are those of each fingerprint, Holds the transactions that held the writer, by their callers' names; "" has none.
 	Statements map[string]Work
 	Holds      map[string]Hold
@@ -47,7 +49,8 @@ func (w Work) busy() time.Duration {
 	return max(0, w.Took-w.Queue-w.Slot-w.Commit-w.Plugins) / time.Duration(max(1, w.Calls))
 }
 
-func (w Work) plus(o Work) Work {
+// Plus is what both did; summary and class are those of the other one.
+func (w Work) Plus(o Work) Work {
 	return Work{o.Summary, o.Class, w.Calls + o.Calls, w.Failed + o.Failed, w.Writes + o.Writes, w.Took + o.Took, w.Queue + o.Queue, w.Slot + o.Slot, w.Commit + o.Commit, w.Steps + o.Steps, w.Scanned + o.Scanned,
 		w.Rows + o.Rows, w.Plugins + o.Plugins}
 }
@@ -63,7 +66,8 @@ type Hold struct {
 // idle is how long they held the writer without asking it for anything.
 func (h Hold) idle() time.Duration { return max(0, h.Held-h.Working) }
 
-func (h Hold) plus(o Hold) Hold {
+// Plus is how both held the writer.
+func (h Hold) Plus(o Hold) Hold {
 	return Hold{h.Calls + o.Calls, h.Statements + o.Statements, h.Held + o.Held, h.Working + o.Working, max(h.Longest, o.Longest)}
 }
 
@@ -85,10 +89,13 @@ const mostKinds = 256
 
 // Then merges a later digest into this one.
 func (d *Digest) Then(o *Digest) {
+	if d.Intervals == 0 {
+		d.Serial = o.Serial
+	}
 	d.At, d.Span, d.Intervals = o.At, d.Span+o.Span, d.Intervals+o.Intervals
 	d.Commits = d.Commits.Merge(o.Commits)
-	d.Statements = merge(d.Statements, o.Statements, Work.plus)
-	d.Holds = merge(d.Holds, o.Holds, Hold.plus)
+	d.Statements = merge(d.Statements, o.Statements, Work.Plus)
+	d.Holds = merge(d.Holds, o.Holds, Hold.Plus)
 	d.Counts = merge(d.Counts, o.Counts, func(a, b float64) float64 { return a + b })
 	d.Levels = merge(d.Levels, o.Levels, Level.then)
 	trim(d.Statements, func(w Work) float64 { return float64(w.Took) })
@@ -118,18 +125,15 @@ func trim[V any](m map[string]V, weight func(V) float64) {
 	}
 }
 
-// per is what came of a counter in a second.
-func (d *Digest) per(name string) float64 {
-	if d.Span <= 0 {
-		return 0
-	}
-	return d.Counts[name] / d.Span.Seconds()
+// Busiest are the fingerprints, those whose statements took most time first.
+func (d *Digest) Busiest() []string {
+	return ranked(d.Statements, func(w Work) float64 { return float64(w.Took) })
 }
 
 // total adds up what all statements did.
 func (d *Digest) total() (all Work) {
 	for _, w := range d.Statements {
-		all = all.plus(w)
+		all = all.Plus(w)
 	}
 	return all
 }
@@ -137,7 +141,7 @@ func (d *Digest) total() (all Work) {
 // holds adds up how the writer was held.
 func (d *Digest) holds() (all Hold) {
 	for _, h := range d.Holds {
-		all = all.plus(h)
+		all = all.Plus(h)
 	}
 	return all
 }

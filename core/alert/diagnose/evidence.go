@@ -55,10 +55,19 @@ type Store struct {
 	Files    map[string]float64
 	// Telemetry is where metrics are stored; "" where they are not.
 	Telemetry string
-	// Snapshot is the age of the oldest snapshot that is known of.
-	Snapshot time.Duration
-	// Migration is what the latest migration that failed said, without a value; "" where none has.
+	// Snapshot is the oldest one that is known of.
+	Snapshot Snapshot
+	// Migration is what the latest migration that failed said, without a value; "" where none has. Unsettled counts those after which none went well.
 	Migration string
+	Unsettled float64
+}
+
+// Snapshot is one that is open.
+type Snapshot struct {
+	Age time.Duration
+	// Lane and Holder say whose it is; of another program they are empty, and Foreign is true.
+	Lane, Holder string
+	Foreign      bool
 }
 
 // Breaker is a circuit breaker that is not closed.

@@ -46,7 +46,7 @@ func (m *Memory) settle(d *Digest) {
 	m.past[len(m.past)-1].Then(d)
 }
 
-// Around is what happened since a moment, and what was usual before that. Of the intervals that end at or before the moment those of a while
+// Around is what happened since a moment, and what was usual before that. Of the intervals that end before the moment those of a while
 // before it are in neither where there are enough of others; usual has no intervals where nothing is known of what is usual.
 func (m *Memory) Around(since time.Time) (now, usual *Digest) {
 	m.mu.Lock()
@@ -57,7 +57,7 @@ func (m *Memory) Around(since time.Time) (now, usual *Digest) {
 	}
 	before := 0
 	for _, d := range m.recent {
-		if !d.At.After(since) {
+		if d.At.Before(since) {
 			before++
 		}
 	}

@@ -155,7 +155,7 @@ func fileMoved(s *scene) finding {
 }
 
 func migrationFailed(s *scene) finding {
-	if s.Store.Migration == "" && s.Now.Counts["migration/failed"] == 0 {
+	if s.Store.Migration == "" && s.Store.Unsettled == 0 {
 		return not("no migration has failed")
 	}
 	f := finding{weight: 1, summary: "a migration failed; nothing of it was applied", advice: []string{"engine migrate status shows where it stands, engine migrate plan what would be done", "engine migrate up runs it again"}}

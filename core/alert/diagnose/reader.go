@@ -27,6 +27,9 @@ func longReader(s *scene) finding {
 	if r == nil || r.Age < oldSnapshot {
 		return not("no session of this process has been reading for a second")
 	}
+	if o := s.Store.Snapshot; o.Foreign && o.Age > r.Age {
+		return not("the oldest snapshot of this process is %s old, and younger than that of another program", short(r.Age))
+	}
 	size := "the log holds " + bytes(s.Store.WALUsed)
 	if s.Store.WALSoft > 0 {
 		size += fmt.Sprintf(", its soft limit is %s", bytes(s.Store.WALSoft))
@@ -44,15 +47,16 @@ func longReader(s *scene) finding {
 }
 
 func foreignReader(s *scene) finding {
-	r := s.oldestReader()
-	switch {
-	case s.pins() == 0:
-		return not("no checkpoint met a reader that was in the way")
-	case r != nil && r.Age >= oldSnapshot:
-		return not("a session of this process is old enough to be in the way")
+	o := s.Store.Snapshot
+	if !o.Foreign || o.Age < oldSnapshot {
+		return not("no reader of another program is known to be in the way")
 	}
-	return finding{weight: 0.6, summary: fmt.Sprintf("%.0f checkpoints could not be completed, and no session of this process is old: a reader of another program is in the way", s.pins()),
+	f := finding{weight: 0.95, summary: fmt.Sprintf("a reader of another program has kept the log from being reset for %s; the log holds %s", short(o.Age), bytes(s.Store.WALUsed)),
 		advice: []string{"find it: lsof or fuser on the database's -shm file", "end its transaction: a tool that was left open in the middle of a query holds a snapshot, too"}}
+	if n := s.pins(); n > 0 {
+		f.evidence = []string{fmt.Sprintf("%.0f checkpoints could not be completed", n)}
+	}
+	return f
 }
 
 func poolHeld(s *scene) finding {

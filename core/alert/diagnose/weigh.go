@@ -26,7 +26,7 @@ func weigh(e *Evidence, s symptom) scene {
 	w := scene{Evidence: e, symptom: s, writer: occupy(e.Now)}
 	for _, one := range e.Now.Statements {
 		if s.class == "" || one.Class == s.class {
-			w.affected = w.affected.plus(one)
+			w.affected = w.affected.Plus(one)
 		}
 	}
 	if s.writer {
