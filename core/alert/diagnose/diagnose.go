@@ -96,6 +96,8 @@ func write(e *Evidence, best *judged, others []judged) *alert.Diagnosis {
 			d.Ruled = append(d.Ruled, fmt.Sprintf("%s: it is there (%s), and does not lead to %s", o.cause.id, o.summary, e.Alert.Rule))
 		case o.weight > 0 && best != nil:
 			d.Ruled = append(d.Ruled, fmt.Sprintf("%s: it is there (%s), and explains less (%.0f %% against %.0f %%)", o.cause.id, o.summary, 100*o.weight, 100*best.weight))
+		case o.weight > 0:
+			d.Ruled = append(d.Ruled, fmt.Sprintf("%s: it is there (%s), and is too little to explain it", o.cause.id, o.summary))
 		case o.summary != "":
 			d.Ruled = append(d.Ruled, o.cause.id+": "+o.summary)
 		}
