@@ -24,8 +24,10 @@ const traceExamples = `  engine trace dump --last 60s                     # of t
   engine demo --duration 5s --flight ops.jsonl     # a demo in this process; then:
   engine trace dump --file ops.jsonl
   engine trace freeze --reason "slow since noon"   # keep what the recorder holds now; an alert does so too
-  engine trace dump --frozen
-  engine trace thaw                                # let go of it
+  engine trace list                                # what is kept: copies made by hand, and those of alerts
+  engine trace dump --frozen                       # the one made by hand, or the oldest
+  engine trace dump --frozen WriterBusy-12         # the one of an alert
+  engine trace thaw                                # let go of all; with a name, of that one
 
 The flight recorder keeps the last trace.records operations, whether they are traced or not: statements, transactions and the COMMITs that they
 share, with waits and counts and without any value. Statements stand below their transaction.
@@ -35,17 +37,26 @@ share, with waits and counts and without any value. Statements stand below their
 type flightAnswer struct {
 	At         time.Time         `json:"at"`
 	Reason     string            `json:"reason"`
+	Captures   []flightCapture   `json:"captures"`
 	Stats      trace.Stats       `json:"stats"`
 	Operations []trace.Operation `json:"operations"`
 }
 
+// flightCapture is a copy that a server keeps.
+type flightCapture struct {
+	Name       string    `json:"name"`
+	Reason     string    `json:"reason"`
+	At         time.Time `json:"at"`
+	Operations int       `json:"operations"`
+}
+
 func runTrace(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	f := flags("trace", "dump|freeze|thaw [flags]", traceExamples)
+	f := flags("trace", "dump|list|freeze|thaw [flags] [name]", traceExamples)
 	s := remoteFlags(f)
 	last := f.Duration("last", time.Minute, "how far back")
 	limit := f.Int("limit", 10_000, "how many operations at most; the newest are shown")
 	asJSON := f.Bool("json", false, "print one JSON object a line")
-	frozen := f.Bool("frozen", false, "show the copy that was frozen, all of it")
+	frozen := f.Bool("frozen", false, "show a copy that was frozen, all of it; its name may stand behind")
 	file := f.String("file", "", "show a `file` that engine demo --flight has written")
 	reason := f.String("reason", "by hand", "why it is frozen")
 	positional, code, done := parse(f, args, stdout, stderr)
@@ -53,27 +64,32 @@ func runTrace(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		return code
 	}
 	switch {
-	case len(positional) != 1:
-		return misuse(stderr, "engine trace", errors.New("say what: dump, freeze or thaw"))
+	case len(positional) == 0:
+		return misuse(stderr, "engine trace", errors.New("say what: dump, list, freeze or thaw"))
+	case len(positional) > 2 || len(positional) == 2 && positional[0] != "thaw" && !(positional[0] == "dump" && *frozen):
+		return misuse(stderr, "engine trace", errors.New("the name of a copy goes with dump --frozen, or with thaw"))
 	case *last <= 0 || *limit < 1:
 		return misuse(stderr, "engine trace", errors.New("--last and --limit must be more than nothing"))
 	}
 	var err error
+	name := strings.Join(positional[1:], "")
 	switch what := positional[0]; what {
 	case "dump":
 		var ops []trace.Operation
 		if *file != "" {
 			ops, err = readOperations(*file)
 		} else {
-			ops, err = s.operations(ctx, *last, *limit, *frozen)
+			ops, err = s.operations(ctx, *last, *limit, *frozen, name)
 		}
 		if err == nil {
 			err = printOperations(stdout, ops, *asJSON)
 		}
+	case "list":
+		err = s.captures(ctx, stdout, *asJSON)
 	case "freeze", "thaw":
-		err = s.freeze(ctx, map[string]any{"reason": *reason, "thaw": what == "thaw"}, stdout)
+		err = s.freeze(ctx, map[string]any{"reason": *reason, "thaw": what == "thaw", "name": name}, stdout)
 	default:
-		return misuse(stderr, "engine trace", fmt.Errorf("no %q: dump, freeze or thaw", what))
+		return misuse(stderr, "engine trace", fmt.Errorf("no %q: dump, list, freeze or thaw", what))
 	}
 	if err != nil {
 		return failure(stderr, "trace", err)
@@ -82,15 +98,46 @@ func runTrace(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 }
 
 // operations asks a server for what its recorder holds.
-func (s *sources) operations(ctx context.Context, last time.Duration, limit int, frozen bool) ([]trace.Operation, error) {
+func (s *sources) operations(ctx context.Context, last time.Duration, limit int, frozen bool, name string) ([]trace.Operation, error) {
 	server, err := s.connect()
 	if err != nil {
 		return nil, err
 	}
 	q := url.Values{"last": {last.String()}, "limit": {strconv.Itoa(limit)}, "frozen": {strconv.FormatBool(frozen)}}
+	if name != "" {
+		q.Set("name", name)
+	}
 	var answer flightAnswer
 	err = server.call(ctx, "/v1/trace?"+q.Encode(), nil, &answer)
 	return answer.Operations, err
+}
+
+// captures lists the copies that a server keeps.
+func (s *sources) captures(ctx context.Context, stdout io.Writer, asJSON bool) error {
+	server, err := s.connect()
+	if err != nil {
+		return err
+	}
+	var answer flightAnswer
+	if err := server.call(ctx, "/v1/trace?limit=1", nil, &answer); err != nil {
+		return err
+	}
+	if asJSON {
+		encoder := json.NewEncoder(stdout)
+		for _, c := range answer.Captures {
+			if err := encoder.Encode(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := newTable(stdout, []string{"name", "made", "operations", "reason"})
+	for _, c := range answer.Captures {
+		if err := t.row([]any{c.Name, c.At.Local().Format(time.DateTime), int64(c.Operations), c.Reason}); err != nil {
+			return err
+		}
+	}
+	return t.end()
 }
 
 // freeze has a server keep a copy of its recorder, or let go of it.
@@ -111,9 +158,9 @@ func (s *sources) freeze(ctx context.Context, body map[string]any, stdout io.Wri
 	case answer.Done:
 		fmt.Fprintln(stdout, "frozen: engine trace dump --frozen shows it")
 	case thaw:
-		return errors.New("nothing was frozen")
+		return errors.New("nothing of that name was frozen: engine trace list shows what is")
 	default:
-		return errors.New("a copy is kept already, or tracing is off: engine trace dump --frozen shows it, engine trace thaw lets go of it")
+		return errors.New("a copy was made by hand already, there is no room for another, or tracing is off: engine trace list shows what is kept, engine trace thaw lets go of it")
 	}
 	return nil
 }

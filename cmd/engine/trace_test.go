@@ -44,14 +44,31 @@ func TestTraceDumpOfServer(t *testing.T) {
 		t.Errorf("code %d, %s", o.code, o.stderr)
 	}
 	must(t, append([]string{"trace", "freeze", "--reason", "a test"}, find...)...)
-	if o := program(t, append([]string{"trace", "freeze"}, find...)...); o.code != exitError || !strings.Contains(o.stderr, "is kept already") {
+	if o := program(t, append([]string{"trace", "freeze"}, find...)...); o.code != exitError || !strings.Contains(o.stderr, "was made by hand already") {
 		t.Errorf("code %d, %s", o.code, o.stderr)
 	}
 	ask(t, "POST", url+"/v1/query", token, `{"sql":"SELECT id FROM t LIMIT 1"}`)
 	if o := must(t, append([]string{"trace", "dump", "--frozen", "--json"}, find...)...); !strings.Contains(o.stdout, "mismatch") || strings.Contains(o.stdout, "LIMIT") {
 		t.Errorf("the copy is not that of its moment:\n%s", o.stdout)
 	}
-	must(t, append([]string{"trace", "thaw"}, find...)...)
+	if o := must(t, append([]string{"trace", "list"}, find...)...); !strings.Contains(o.stdout, "by-hand") || !strings.Contains(o.stdout, "a test") {
+		t.Errorf("the list of copies: %s", o.stdout)
+	}
+	if o := must(t, append([]string{"trace", "dump", "--frozen", "by-hand", "--json"}, find...)...); !strings.Contains(o.stdout, "mismatch") {
+		t.Errorf("the copy by its name: %s", o.stdout)
+	}
+	if o := program(t, append([]string{"trace", "dump", "--frozen", "WriterBusy-1"}, find...)...); o.code != exitError || !strings.Contains(o.stderr, `"by-hand"`) {
+		t.Errorf("code %d, %s", o.code, o.stderr)
+	}
+	for _, wrong := range [][]string{{"trace", "dump", "by-hand"}, {"trace", "freeze", "me"}, {"trace", "thaw", "a", "b"}, {"trace"}} {
+		if o := program(t, append(wrong, find...)...); o.code != exitUsage {
+			t.Errorf("%v: code %d, %s", wrong, o.code, o.stderr)
+		}
+	}
+	if o := program(t, append([]string{"trace", "thaw", "WriterBusy-1"}, find...)...); o.code != exitError {
+		t.Errorf("code %d", o.code)
+	}
+	must(t, append([]string{"trace", "thaw", "by-hand"}, find...)...)
 	if o := program(t, append([]string{"trace", "thaw"}, find...)...); o.code != exitError {
 		t.Errorf("code %d", o.code)
 	}
