@@ -27,7 +27,7 @@ func (s *shift) checkpoint() {
 	if frames-tried < s.w.wal.CheckpointFrames {
 		return
 	}
-	s.w.lanes.readers.letGo()
+	s.w.lanes.letGo()
 	mode := sqlite.Passive
 	if s.w.store.WALBytes() >= s.w.wal.Hard {
 		mode = sqlite.Restart
@@ -63,7 +63,7 @@ func (s *shift) truncate() {
 	if s.broken() || s.w.isFrozen() != nil || s.w.store.WALBytes() == 0 || s.w.store.Location().Memory {
 		return
 	}
-	s.w.lanes.readers.letGo()
+	s.w.lanes.letGo()
 	log, done, _, err := s.conn.Checkpoint(sqlite.Truncate)
 	if err != nil {
 		s.w.failed(retry.Checkpoint, err)

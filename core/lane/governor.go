@@ -79,6 +79,14 @@ func (l *Lanes) govern(now time.Time) {
 	}
 }
 
+// letGo ends the snapshots that connections keep while nobody uses them, in every pool: one alone keeps the log from being reset, and a connection that
+// few need is not used again for minutes.
+func (l *Lanes) letGo() {
+	for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
+		p.letGo()
+	}
+}
+
 // last is the size from which the oldest snapshots end whatever their age. The log goes on growing until the next look, and until who is
 // told has let go, so that is before the cap.
 func (c WALConfig) last() int64 { return c.Cap - c.Cap/8 }
@@ -121,7 +129,7 @@ func (l *Lanes) housekeep(tick *clock.Ticker, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 			now := l.clock.tick() // not the tick's own time, which a slow receiver gets late
-			l.readers.letGo()
+			l.letGo()
 			l.govern(now)
 			for _, p := range []*pool{l.readers, l.analytics, l.maintenance} {
 				p.reap(now)

@@ -17,6 +17,15 @@ import (
 // the log when nobody reads any more, without a write of ours to clear the way.
 func TestLingeringReaderFreesTheLog(t *testing.T) {
 	t.Parallel()
+	for _, class := range []lane.Class{lane.Normal, lane.Analytics, lane.Maintenance} {
+		t.Run(class.String(), func(t *testing.T) {
+			t.Parallel()
+			freesTheLog(t, class)
+		})
+	}
+}
+
+func freesTheLog(t *testing.T, class lane.Class) {
 	r := build(t, nil)
 	r.must(t, "CREATE TABLE v (n INTEGER) STRICT", "INSERT INTO v VALUES (1)")
 	// Lanes that only read: else the writer, when it has nothing to do, would end the snapshot.
@@ -27,7 +36,7 @@ func TestLingeringReaderFreesTheLog(t *testing.T) {
 	defer l.Shutdown(context.Background())
 	read := func() {
 		t.Helper()
-		c, err := l.Query(t.Context(), lane.ReadOptions{}, "SELECT n FROM v", nil)
+		c, err := l.Query(t.Context(), lane.ReadOptions{Class: class}, "SELECT n FROM v", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
