@@ -137,18 +137,19 @@ func (e *expr) finish(g *gathering) (reading, bool) {
 		r.value, r.n = g.hist.Mean()*e.scale, g.hist.Count
 	}
 	known := r.n > 0 || e.do == increase || e.do == rate
-	return r, known && g.series > 0 && !math.IsNaN(r.value)
+	return r, known && g.series > 0 && finite(r.value)
 }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // divide divides what has the same labels. What is not there above a line counted nothing; below it, there is nothing to say.
 func divide(above, below map[string]reading) map[string]reading {
 	out := make(map[string]reading, len(below))
 	for _, key := range slices.SortedFunc(maps.Keys(below), cmp.Compare[string]) {
 		b := below[key]
-		if b.value == 0 {
-			continue
+		if v := above[key].value / b.value; finite(v) {
+			out[key] = reading{labels: b.labels, value: v, n: b.n}
 		}
-		out[key] = reading{labels: b.labels, value: above[key].value / b.value, n: b.n}
 	}
 	return out
 }
@@ -159,7 +160,10 @@ const (
 	lineShare  = 12 // of the window
 )
 
-// until is how many seconds from its last point a gauge takes to reach the value; it is infinite where it goes the other way, and 0 where it is there.
+// never is how many seconds it takes what goes the other way: a hundred years, which is a number that everybody can be told.
+const never = 100 * 365 * 24 * 3600.0
+
+// until is how many seconds from its last point a gauge takes to reach the value; it is never where it goes the other way, and 0 where it is there.
 func (e *expr) until(points []point) (float64, bool) {
 	last := points[len(points)-1]
 	start := points[0].at
@@ -181,7 +185,7 @@ func (e *expr) until(points []point) (float64, bool) {
 	case rest == 0:
 		return 0, true
 	case slope == 0 || (slope > 0) != (rest > 0):
-		return math.Inf(1), true
+		return never, true
 	}
-	return rest / slope, true
+	return min(rest/slope, never), true
 }

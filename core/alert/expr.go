@@ -23,7 +23,7 @@ const (
 	mean
 	// absent is 1 where no series was there in a window, and 0 where one was.
 	absent
-	// full is how many seconds it takes a gauge to reach a value when it goes on as in the window; never is infinite.
+	// full is how many seconds it takes a gauge to reach a value when it goes on as in the window; a hundred years is never.
 	full
 	// drift is how many times the usual an expression is.
 	drift

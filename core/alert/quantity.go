@@ -58,10 +58,8 @@ func Quantity(v float64, unit string) string {
 	switch {
 	case math.IsNaN(v):
 		return "nothing"
-	case math.IsInf(v, 1):
-		return "never"
-	case math.IsInf(v, -1):
-		return "long ago"
+	case unit == ofTime && v >= never:
+		return "a hundred years"
 	}
 	switch unit {
 	case ofTime:
