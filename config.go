@@ -53,6 +53,8 @@ type Config struct {
 	Rules RulesConfig
 	// Telemetry says what is measured and kept.
 	Telemetry TelemetryConfig
+	// Alerts says what is wrong enough to be told.
+	Alerts AlertsConfig
 	// Extend adds SQL functions, collations and extensions to every connection.
 	Extend Extensions
 
@@ -207,6 +209,7 @@ func DefaultConfig(url string) Config {
 			Other: 100 * time.Millisecond, Plugin: 5 * time.Millisecond}},
 		Telemetry: TelemetryConfig{Measure: true, Interval: 10 * time.Second, Limit: 256 << 20,
 			Slow: SlowConfig{Log: true, Signal: 50 * time.Millisecond, Analytics: 2 * time.Second, Other: 100 * time.Millisecond, Bindings: BindingsShape}},
+		Alerts:  AlertsConfig{Evaluate: true},
 		Keys:    KeysConfig{Age: 7 * 24 * time.Hour, Entries: 1_000_000},
 		Migrate: MigrateConfig{SnapshotKeep: m.Snapshots.Keep, LockWait: m.LockWait, HashBudget: m.HashBudget, Rehearse: m.Rehearse},
 	}
@@ -307,6 +310,7 @@ func (c *Config) mistakes(l *lane.Config, url error) []string {
 	bad = append(bad, c.Rules.mistakes()...)
 	bad = append(bad, c.Trace.mistakes()...)
 	bad = append(bad, c.Telemetry.mistakes()...)
+	bad = append(bad, c.alertMistakes()...)
 	if c.Writer.Durability > Relaxed {
 		bad = append(bad, "writer.durability: must be Durable or Relaxed")
 	}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/tidegate/engine/core/alert"
 	"github.com/tidegate/engine/core/change"
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/metric"
@@ -104,6 +106,7 @@ type telemetry struct {
 	store     *metric.Store
 	// experience is what is remembered, for diagnoses.
 	experience experience
+	alarms     alarms
 }
 
 // measure starts what happens in intervals. It fails nothing: a database is worth more than its figures.
@@ -118,7 +121,7 @@ func (db *DB) measure(ctx context.Context, loc sqlite.Location) {
 		path = loc.Path + ".telemetry.db"
 	}
 	if c.Store && path != "" {
-		file, err := sidecar.Open(ctx, path, c.Limit, append(metric.Schema(), slowlog.Schema()...)...)
+		file, err := sidecar.Open(ctx, path, c.Limit, slices.Concat(metric.Schema(), slowlog.Schema(), alert.Schema())...)
 		if err != nil {
 			db.log.Warn("metrics and slow statements are not stored", "file", path, "error", err)
 		} else {
@@ -134,6 +137,7 @@ func (db *DB) measure(ctx context.Context, loc sqlite.Location) {
 	if t.exporter, err = metric.NewExporter(db.cfg.MeterProvider, namespace(loc), db.gather); err != nil {
 		db.log.Warn("metrics are not exported", "error", err)
 	}
+	db.standWatch(ctx)
 	tick := db.clock.Tick(c.Interval)
 	db.chores.wg.Go(func() { db.lookAtItself(tick, db.chores.stop) })
 }
@@ -186,6 +190,7 @@ func (db *DB) interval(ctx context.Context, m *moments) {
 	db.gather(func(r metric.Reading) { readings = append(readings, r) })
 	db.remember(ctx, now, readings[present:])
 	db.keep(ctx, now, readings)
+	db.evaluate(now, readings[present:])
 }
 
 // keep stores and exports readings.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/tidegate/engine/core/alert"
 	"github.com/tidegate/engine/core/breaker"
 	"github.com/tidegate/engine/core/metric"
 	"github.com/tidegate/engine/sdk/contract"
@@ -54,6 +55,7 @@ func (db *DB) gather(add func(metric.Reading)) {
 			a.value(metric.TelemetrySize, float64(used))
 		}
 	}
+	a.alerts(t.alarms.board)
 	metric.GatherProcess(add)
 }
 
@@ -183,5 +185,14 @@ func (a adder) rules(db *DB) {
 	}
 	if src, ok := db.cfg.Rules.Source.(contract.Ailing); ok {
 		a.value(metric.PluginQuarantined, float64(len(src.Quarantined())))
+	}
+}
+
+func (a adder) alerts(b *alert.Board) {
+	if b == nil {
+		return
+	}
+	for severity, n := range b.Counts() {
+		a.value(metric.AlertsFiring, float64(n), "engine.alert.severity", alert.Severity(severity).String())
 	}
 }

@@ -100,3 +100,9 @@ type Notifier interface {
 type Diagnoser interface {
 	Diagnose(ctx context.Context, a Alert) *Diagnosis
 }
+
+// Follower is a Diagnoser that wants to know when an alert is over as well. Resolved does not wait for anything.
+type Follower interface {
+	Diagnoser
+	Resolved(a Alert)
+}

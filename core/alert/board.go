@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -45,7 +46,7 @@ type Board struct {
 	c     BoardConfig
 	shelf *Shelf // nil: in memory
 
-	evaluating sync.Mutex
+	evaluating sync.Mutex // guards watch
 	watch      *Watch
 
 	mu       sync.Mutex // guards what follows
@@ -119,15 +120,37 @@ func (b *Board) Evaluate(ctx context.Context, now time.Time, samples []Sample) e
 	}
 	b.current()
 	b.mu.Unlock()
-	err := b.store(ctx)
-	b.tell(ctx, now)
-	if err == nil {
-		err = b.store(ctx) // what tell has not stored
+	safe, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // ctx may end because the engine does
+	defer cancel()
+	err := b.store(safe)
+	begun, ended := b.due(now)
+	b.diagnose(ctx, begun)
+	for _, e := range slices.Concat(begun, ended) {
+		b.pass(safe, e, now)
 	}
-	if err == nil {
-		err = unread
+	b.leave(safe)
+	return errors.Join(err, unread)
+}
+
+// leave stores what passing on has not, and puts away what has ended.
+func (b *Board) leave(ctx context.Context) {
+	if b.shelf != nil {
+		if err := b.store(ctx); err != nil {
+			b.mu.Lock()
+			b.pending = b.pending[max(0, len(b.pending)-keptEvents):]
+			b.mu.Unlock()
+		}
+		return
 	}
-	return err
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.over {
+		if e.toldEnd == e.Told {
+			b.past = append(b.past, *e)
+		}
+	}
+	b.over = slices.DeleteFunc(b.over, func(e *Entry) bool { return e.toldEnd == e.Told })
+	b.past = slices.Delete(b.past, 0, max(0, len(b.past)-keptEnded))
 }
 
 // take makes an alert of a beginning, and ends one. The caller holds mu.
@@ -163,6 +186,9 @@ func (b *Board) take(ev *Event) {
 // end ends an alert. The caller holds mu, or nobody else knows b yet.
 func (b *Board) end(e *Entry, what, note string, at time.Time) {
 	at = at.Round(0).UTC()
+	if f, ok := b.c.Diagnoser.(Follower); ok {
+		f.Resolved(e.Alert)
+	}
 	e.Firing, e.Ended, e.At, e.Note, e.saved = false, &at, at, note, false
 	b.over = append(b.over, e)
 	b.happened(e.happening(what, at))

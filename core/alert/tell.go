@@ -13,18 +13,6 @@ import (
 // patience is how long the diagnosis of all that begins at once may take.
 const patience = 2 * time.Second
 
-// tell passes on what is due: beginnings that no silence covers, and the ends of what was told as begun.
-func (b *Board) tell(ctx context.Context, now time.Time) {
-	begun, ended := b.due(now)
-	b.diagnose(ctx, begun)
-	for _, e := range begun {
-		b.pass(ctx, e, now)
-	}
-	for _, e := range ended {
-		b.pass(ctx, e, now)
-	}
-}
-
 // due finds what is to be told, and notes what a silence covers.
 func (b *Board) due(now time.Time) (begun, ended []*Entry) {
 	b.mu.Lock()
@@ -145,20 +133,6 @@ func (b *Board) pass(ctx context.Context, e *Entry, now time.Time) {
 			b.mu.Unlock()
 			return
 		}
-	}
-	if b.shelf == nil && !e.Firing {
-		b.file(e)
-	}
-}
-
-// file puts away what has ended where there is no shelf.
-func (b *Board) file(e *Entry) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.over = slices.DeleteFunc(b.over, func(o *Entry) bool { return o == e })
-	b.past = append(b.past, *e)
-	if len(b.past) > keptEnded {
-		b.past = slices.Delete(b.past, 0, len(b.past)-keptEnded)
 	}
 }
 

@@ -60,6 +60,7 @@ const (
 	FingerprintEvictions
 	TelemetryDropped
 	TelemetrySize
+	AlertsFiring
 	GoGoroutines
 	GoMemoryUsed
 	GoMemoryAllocated
@@ -203,6 +204,7 @@ var catalog = [ids]Definition{
 		Help: "Fingerprints that were forgotten to make room."},
 	TelemetryDropped: {Name: "telemetry.dropped", Unit: "{item}", Kind: Counter, Labels: "telemetry.item", Help: "Telemetry that was lost, by what it was."},
 	TelemetrySize:    {Name: "telemetry.size", Unit: "By", Kind: Gauge, Help: "What the telemetry database holds."},
+	AlertsFiring:     {Name: "engine.alerts.firing", Unit: "{alert}", Kind: Gauge, Labels: "engine.alert.severity", Help: "Alerts that go on, silenced ones included."},
 	GoGoroutines:     {Name: "go.goroutine.count", Unit: "{goroutine}", Kind: Gauge, Help: "Goroutines of the process."},
 	GoMemoryUsed:     {Name: "go.memory.used", Unit: "By", Kind: Gauge, Help: "Memory that the Go runtime holds; that of SQLite, which lies outside of its heap, is in the process alone."},
 	GoMemoryAllocated: {Name: "go.memory.allocated", Unit: "By", Kind: Counter,
