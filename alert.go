@@ -312,3 +312,16 @@ func (a Alerts) Rules() ([]AlertRule, error) {
 	}
 	return out, nil
 }
+
+// Evaluated is when the rules were evaluated the last time; zero before the first time.
+//
+// # Errors
+//
+// [ErrNoAlerts].
+func (a Alerts) Evaluated() (time.Time, error) {
+	b, err := a.board()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return b.Looked(), nil
+}

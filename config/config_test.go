@@ -148,6 +148,12 @@ func another(v config.Value) string {
 		return "desk in_flight=1 queued=2 share=3"
 	case v.Key == "rules.checks":
 		return `[{"table":"trades","check":"side IN ('B', 'S')","message":"one of B, S"}]`
+	case v.Key == "alerts.rules":
+		return `[{"name":"Big","when":"max(sqlite.file.size) > 1GB","severity":"info","title":"a, b"}]`
+	case v.Key == "alerts.off":
+		return "WriterBusy"
+	case v.Key == "alerts.limits":
+		return "SignalLatencyHigh > 80ms resolve < 60ms for 2m,ErrorRate > 2%"
 	case v.Key == "url":
 		return "sqlite://"
 	case v.Key == "wal.soft": // their order must hold

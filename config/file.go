@@ -150,7 +150,10 @@ func (r *reader) leaf(st setting, line int, value *yaml.Node) {
 	_, list := st.field(&scratch).(*[]string)
 	_, quotas := st.field(&scratch).(*[]engine.Quota)
 	_, checks := st.field(&scratch).(*[]engine.RowCheck)
+	_, alerts := st.field(&scratch).(*[]engine.AlertRule)
 	switch {
+	case alerts && value.Kind == yaml.SequenceNode:
+		r.alertRules(st, line, value)
 	case checks && value.Kind == yaml.SequenceNode:
 		r.rowChecks(st, line, value)
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":

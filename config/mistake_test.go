@@ -268,3 +268,35 @@ func TestRowChecks(t *testing.T) {
 		}
 	}
 }
+
+// TestAlertRules: rules of one's own are a list of mappings in the file and JSON elsewhere, and all that is wrong with rules is said at once, under the keys.
+func TestAlertRules(t *testing.T) {
+	t.Parallel()
+	want := []engine.AlertRule{{Name: "Big", When: "max(sqlite.file.size) > 1GB", Severity: engine.AlertCritical, Title: "big"}, {Name: "Gone", When: "absent(engine.disk.free[5m])", Severity: engine.AlertWarning}}
+	path := file(t, "alerts:\n  rules:\n    - name: Big\n      when: max(sqlite.file.size) > 1GB\n      severity: critical\n      title: big\n    - {name: Gone, when: \"absent(engine.disk.free[5m])\"}\n")
+	text := `[{"name":"Big","when":"max(sqlite.file.size) > 1GB","severity":"critical","title":"big"},{"name":"Gone","when":"absent(engine.disk.free[5m])"}]`
+	for _, src := range []config.Sources{{File: path}, {Flags: []config.Flag{{Name: "--set", Key: "alerts.rules", Value: text}}}} {
+		if got := load(t, src).Engine.Alerts.Rules; !slices.Equal(got, want) {
+			t.Errorf("%+v", got)
+		}
+	}
+	path = file(t, "alerts:\n  off: [WriterBussy]\n  limits: [\"ErrorRate < 1%\", \"Nothing > 1\", \"ReaderPinned > 1MiB\"]\n  rules:\n    - {name: A, when: max(sqlite.file.sise) > 1GB}\n    - {name: ErrorRate, when: max(sqlite.file.size) > 1GB}\n    - {name: B, when: max(sqlite.file.size) > 1s}\n")
+	got := strings.Join(mistakes(t, config.Sources{File: path}), "\n")
+	for _, want := range []string{`2: alerts.off: there is no default rule "WriterBussy"`, "3: alerts.limits: ErrorRate: the rule compares the other way round", `3: alerts.limits: there is no default rule "Nothing"`,
+		"3: alerts.limits: ReaderPinned: the limit is a size", "4: alerts.rules: A: there is no metric sqlite.file.sise: is sqlite.file.size meant?", "4: alerts.rules: ErrorRate: a default rule has this name",
+		"4: alerts.rules: B: the limit is a time"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not said in\n%s", want, got)
+		}
+	}
+	for text, want := range map[string]string{"x": "must be JSON", `[{"nmae":"t"}]`: "unknown field", `[] []`: "more than one", `[{"name":"a","when":"absent(engine.disk.free[5m])","severity":"bad"}]`: "info, warning or critical"} {
+		if got := mistakes(t, config.Sources{Flags: []config.Flag{{Name: "--set", Key: "alerts.rules", Value: text}}}); !strings.Contains(strings.Join(got, "; "), want) {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	for text, want := range map[string]string{"alerts:\n  rules: [a]\n": "list of rules", "alerts:\n  rules: [{nmae: t}]\n": "knows name, when", "alerts:\n  rules: [{name: t, severity: bad}]\n": "info, warning or critical"} {
+		if got := mistakes(t, config.Sources{File: file(t, text)}); !strings.Contains(strings.Join(got, "; "), want) {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}

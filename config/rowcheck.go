@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -63,24 +64,35 @@ func rowCheckText(checks []engine.RowCheck) string {
 
 // rowChecks takes the list of a file.
 func (r *reader) rowChecks(st setting, line int, value *yaml.Node) {
+	found, ok := r.mappings(st, value, []string{"table", "check", "message"}, "must be a list of rules, each with a table, a check and perhaps a message", "knows table, check and message, each a text, and not ")
+	if !ok {
+		return
+	}
 	var in []rowCheck
+	for _, m := range found {
+		in = append(in, rowCheck{m["table"], m["check"], m["message"]})
+	}
+	r.add(st, rowCheckText(rowChecks(in)), r.at(line))
+}
+
+// mappings reads a list of mappings from the given keys to texts; it says what is wrong and reports whether nothing is.
+func (r *reader) mappings(st setting, value *yaml.Node, keys []string, wrongList, wrongKey string) (out []map[string]string, ok bool) {
 	for _, n := range value.Content {
 		n = resolve(n)
-		var c rowCheck
+		m := map[string]string{}
 		if n.Kind != yaml.MappingNode {
-			r.wrong(st.key, n.Line, "must be a list of rules, each with a table, a check and perhaps a message")
-			return
+			r.wrong(st.key, n.Line, wrongList)
+			return nil, false
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name, text := n.Content[i], resolve(n.Content[i+1])
-			to := map[string]*string{"table": &c.Table, "check": &c.Check, "message": &c.Message}[name.Value]
-			if to == nil || text.Kind != yaml.ScalarNode {
-				r.wrong(st.key, name.Line, "knows table, check and message, each a text, and not "+short(name.Value))
-				return
+			if !slices.Contains(keys, name.Value) || text.Kind != yaml.ScalarNode {
+				r.wrong(st.key, name.Line, wrongKey+short(name.Value))
+				return nil, false
 			}
-			*to = text.Value
+			m[name.Value] = text.Value
 		}
-		in = append(in, c)
+		out = append(out, m)
 	}
-	r.add(st, rowCheckText(rowChecks(in)), r.at(line))
+	return out, true
 }

@@ -70,6 +70,12 @@ func (st setting) schema(defaults *Settings) *node {
 		text := &node{Type: "string"}
 		n.Type, n.Default = []string{"array", "string"}, []string{}
 		n.Items = &node{Type: "object", Additional: &closed, Properties: map[string]*node{"table": text, "check": text, "message": text}}
+	case []engine.AlertRule:
+		closed := false
+		text := &node{Type: "string"}
+		n.Type, n.Default = []string{"array", "string"}, []string{}
+		n.Items = &node{Type: "object", Additional: &closed, Properties: map[string]*node{"name": text, "when": text, "title": text, "body": text,
+			"severity": {Type: "string", Enum: []string{"info", "warning", "critical"}}}}
 	case []string:
 		n.Type, n.Items, n.Default = []string{"array", "string"}, &node{Type: "string"}, append([]string{}, v...)
 	}

@@ -11,7 +11,7 @@ import (
 type setting struct {
 	key string
 	// field returns the address of the field that the setting fills. Its type decides how the value is written: *string, *bool,
-	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *[]engine.Quota, *[]engine.RowCheck,
+	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *[]engine.Quota, *[]engine.RowCheck, *[]engine.AlertRule,
 	// *engine.Durability, *engine.BindingsPolicy.
 	field func(*Settings) any
 	// words are the only values allowed; nil where there is no such list.
@@ -47,6 +47,7 @@ func table() []setting {
 	out = append(out, pluginSettings()...)
 	out = append(out, tenantSettings()...)
 	out = append(out, telemetrySettings()...)
+	out = append(out, alertSettings()...)
 	return append(out, serverSettings()...)
 }
 

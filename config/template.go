@@ -55,6 +55,11 @@ func (st setting) yaml(s *Settings) string {
 			return "[]"
 		}
 		return rowCheckText(v) // JSON is YAML
+	case []engine.AlertRule:
+		if len(v) == 0 {
+			return "[]"
+		}
+		return alertRuleText(v)
 	case []string:
 		items := make([]string, len(v))
 		for i, item := range v {

@@ -47,6 +47,8 @@ func (st setting) parse(text string) (any, error) {
 		return parseQuotas(parseList(text))
 	case *[]engine.RowCheck:
 		return parseRowChecks(text)
+	case *[]engine.AlertRule:
+		return parseAlertRules(text)
 	case *engine.BindingsPolicy:
 		if p, ok := policies[text]; ok {
 			return p, nil
@@ -83,6 +85,8 @@ func (st setting) get(s *Settings) any {
 		return slices.Clone(*p)
 	case *[]engine.RowCheck:
 		return slices.Clone(*p)
+	case *[]engine.AlertRule:
+		return slices.Clone(*p)
 	case *engine.BindingsPolicy:
 		return *p
 	case *engine.Durability:
@@ -110,6 +114,8 @@ func (st setting) set(s *Settings, v any) {
 		*p, _ = v.([]engine.Quota)
 	case *[]engine.RowCheck:
 		*p, _ = v.([]engine.RowCheck)
+	case *[]engine.AlertRule:
+		*p, _ = v.([]engine.AlertRule)
 	case *engine.BindingsPolicy:
 		*p, _ = v.(engine.BindingsPolicy)
 	case *engine.Durability:
@@ -132,6 +138,8 @@ func (st setting) text(s *Settings) string {
 		return strings.Join(quotaTexts(v), ",")
 	case []engine.RowCheck:
 		return rowCheckText(v)
+	case []engine.AlertRule:
+		return alertRuleText(v)
 	case engine.BindingsPolicy:
 		return v.String()
 	case engine.Durability:

@@ -57,6 +57,7 @@ type Board struct {
 	pending  []Happening // not stored yet
 	silences []Silence
 	last     int64
+	looked   time.Time
 }
 
 // NewBoard takes up what the file holds: what was firing goes on, and is not told again.
@@ -129,7 +130,17 @@ func (b *Board) Evaluate(ctx context.Context, now time.Time, samples []Sample) e
 		b.pass(safe, e, now)
 	}
 	b.leave(safe)
+	b.mu.Lock()
+	b.looked = now
+	b.mu.Unlock()
 	return errors.Join(err, unread)
+}
+
+// Looked is the instant of the latest evaluation that has come to its end; zero before the first.
+func (b *Board) Looked() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.looked
 }
 
 // leave stores what passing on has not, and puts away what has ended.
