@@ -137,7 +137,7 @@ func (db *DB) standWatch(ctx context.Context) {
 		return
 	}
 	rules, _ := db.cfg.alertRules()
-	c := alert.BoardConfig{Rules: rules, Interval: db.cfg.Telemetry.Interval, Start: db.clock.Now(), File: t.file, Log: db.log}
+	c := alert.BoardConfig{Rules: rules, Interval: db.cfg.Telemetry.Interval, Start: db.clock.Now(), File: t.file, Diagnoser: detective{db}, Log: db.log}
 	board, err := alert.NewBoard(ctx, c)
 	if err != nil {
 		db.log.Warn("the alerts of before cannot be read: they are kept in memory until the next start", "file", t.file.Path(), "error", err)
