@@ -160,6 +160,9 @@ func (k *Courier) watch(tick *clock.Ticker) {
 //
 // Those of SQLite: the caller's transaction should fail.
 func (k *Courier) Enqueue(c *sqlite.Conn, a alert.Alert) error {
+	if k.shelf == nil {
+		return errors.New("alerts are kept in memory, which no transaction undoes: use Notify")
+	}
 	for _, l := range k.lines {
 		if a.Severity < l.sink.Least {
 			continue

@@ -35,8 +35,12 @@ type destination struct {
 func newOutbox(endpoints []Endpoint) (*outbox, error) {
 	o := &outbox{to: map[string]*destination{}}
 	for _, e := range endpoints {
-		if bad := e.Mistakes(); len(bad) > 0 || o.to[e.Name] != nil {
-			return nil, fmt.Errorf("endpoint %q: %s", e.Name, strings.Join(append(bad, "there is one of this name")[:max(1, len(bad))], "; "))
+		bad := e.Mistakes()
+		if o.to[e.Name] != nil {
+			bad = append(bad, "there is another one of this name")
+		}
+		if len(bad) > 0 {
+			return nil, fmt.Errorf("endpoint %q: %s", e.Name, strings.Join(bad, "; "))
 		}
 		u, err := e.parse()
 		if err != nil {
