@@ -226,6 +226,10 @@ func (c *Config) inner(seams testSeams) (lane.Config, sqlite.Options) {
 	o := sqlite.DefaultOptions()
 	o.Create, o.Adopt, o.Faults = c.Create && !c.ReadOnly, c.Adopt && !c.ReadOnly, seams.faults
 	o.Degrade = true
+	o.SetAside = func(name string) {
+		c.logger().Error("a write-ahead log that does not belong to the database beside it was set aside: it holds what the database that it belongs to lacks. "+
+			"Put it beside that one under its name, or remove it", "file", name)
+	}
 	o.Functions, o.Collations, o.Extensions = withPass(c.Extend.Functions), c.Extend.Collations, c.Extend.Modules
 	for _, p := range []struct {
 		role sqlite.Role

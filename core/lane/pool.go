@@ -89,7 +89,7 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 		r.hold = got.hold
 		return nil
 	}
-	conn, err := p.lanes.store.Connect(ctx, p.role)
+	conn, err := p.lanes.connect(ctx, p.role)
 	if err != nil {
 		p.mu.Lock()
 		p.leave(r)

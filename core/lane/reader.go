@@ -286,9 +286,17 @@ func (r *Reader) failed(ctx context.Context, err error) error {
 	if fatal(kind) || r.conn.Broken() != nil {
 		r.sound = false
 	}
-	if kind == sqlite.Fenced {
+	switch kind {
+	case sqlite.Fenced:
 		if lost := r.lost(); lost != nil {
 			return lost
+		}
+		if r.pool.stale(r) {
+			return evicted(nameOr(r.name), "a file of the database")
+		}
+	case sqlite.Corrupt, sqlite.NotADB, sqlite.IO:
+		if r.pool.stale(r) {
+			return evicted(nameOr(r.name), "a file of the database")
 		}
 	}
 	if kind != sqlite.Interrupt {
@@ -424,7 +432,7 @@ func kickedBy(err error) error {
 	if errors.As(err, &killed) {
 		return killed
 	}
-	return nil
+	return evictedBy(err)
 }
 
 // recycle lets the next session for one statement use this one's memory. Nobody may use r or its cursor any more; the

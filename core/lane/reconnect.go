@@ -2,7 +2,8 @@ package lane
 
 import (
 	"context"
-	"strings"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
@@ -26,6 +27,7 @@ func (s *shift) ready() error {
 		}
 	}
 	s.drop()
+	s.identify() // where readers still hold what was moved away, nothing else can be opened
 	ctx, cancel := context.WithTimeout(context.Background(), s.w.cfg.BusyTimeout)
 	defer cancel()
 	degraded := s.w.store.Degraded()
@@ -86,35 +88,49 @@ func (s *shift) identify() (same bool) {
 	return false
 }
 
-// displaced gives up every connection, because the files under them are not those at the path.
+// displaced gives up every connection, because the files under them are not those at the path, and brings the files in order.
 func (s *shift) displaced(which string) {
 	s.w.stats.file.moved.Add(1)
-	s.w.lanes.log.Error("the database was moved or replaced under the engine: reconnecting", "file", which)
-	if s.conn != nil {
-		if strings.HasSuffix(which, "-wal") || strings.HasSuffix(which, "-shm") {
-			s.rescue()
+	log := s.w.lanes.log
+	log.Error("the database was moved or replaced under the engine: reconnecting", "file", which)
+	got := s.w.store.Salvage(s.rescue, func(same bool) {
+		if s.conn != nil {
+			s.conn.Fence() // closing it would checkpoint into, or unlink, files that may now be another database's
+			s.conn = nil
 		}
-		s.conn.Fence() // closing it would checkpoint into, or unlink, files that may now be another database's
-		s.conn = nil
+		if same {
+			s.w.lanes.evict(which)
+		}
+		s.w.lanes.retire()
+	})
+	defer s.w.ordered.Add(1)
+	switch {
+	case !got.Same:
+		s.w.acked = sqlite.LogMark{} // it was in the log of another database
+	case got.Lost != nil:
+		err := error(&sqlite.Error{Class: sqlite.Corrupt, Op: "reconnect", Cause: got.Lost,
+			Msg: which + " was taken away, and what only the write-ahead log held could not be saved: restore a backup, or restart to accept the loss"})
+		s.w.damaged.Store(&err)
+		log.Error("acknowledged transactions may be lost: nothing is written any more", "cause", got.Lost)
+	case got.Put > 0:
+		log.Warn("the write-ahead log was taken away: what it held was written again under its name", "bytes", got.Put)
 	}
-	s.w.acked = sqlite.LogMark{} // it was in the log that is gone
-	s.w.store.Disown()
-	s.w.lanes.retire()
 }
 
-// rescue copies a write-ahead log that has lost its name into the database, as long as nobody has made another one: what was
-// acknowledged since the last checkpoint is nowhere else.
-func (s *shift) rescue() {
-	if s.broken() || !s.w.store.Orphaned() {
-		return
+// rescue copies a write-ahead log that has lost its name into the database, where it could not be written again under it.
+func (s *shift) rescue() error {
+	if s.broken() {
+		return errors.New("the writer's connection is lost, too")
 	}
+	s.w.lanes.evict("the write-ahead log")
 	log, done, _, err := s.conn.Checkpoint(sqlite.Passive)
-	if err != nil || done < log {
-		s.w.lanes.log.Error("transactions of a write-ahead log that was removed could not all be saved: the latest of them may be lost",
-			"frames", log, "saved", done, "cause", err)
-		return
+	if err != nil {
+		return err
 	}
-	s.w.lanes.log.Warn("the write-ahead log was removed: what it held is in the database now", "frames", log)
+	if done < log {
+		return fmt.Errorf("%d of %d frames of the log could be copied into the database, another program reads by the others", done, log)
+	}
+	return nil
 }
 
 // watchFile looks at the files also while nobody writes, so that readers do not go on with a file that is gone.
@@ -139,6 +155,42 @@ func (l *Lanes) watchFile(stop <-chan struct{}) {
 			l.retire()
 		}
 	}
+}
+
+// orderWait is how long a reader that cannot be opened, because a file is not in its place, waits for the lane to bring things in order.
+const orderWait = 500 * time.Millisecond
+
+// connect opens a connection of a reader. Where it finds a file out of its place it has the lane look at once, and tries again.
+func (l *Lanes) connect(ctx context.Context, role sqlite.Role) (*sqlite.Conn, error) {
+	until := time.Now().Add(orderWait)
+	for {
+		moved := l.moves()
+		conn, err := l.store.Connect(ctx, role)
+		if err == nil || sqlite.ClassOf(err) != sqlite.CantOpen || l.writer == nil {
+			return conn, err
+		}
+		if out, _, _ := l.store.HasMoved(); !out && l.moves() == moved {
+			return conn, err // it cannot be opened for another reason
+		}
+		l.writer.suspect.Store(true)
+		l.writer.q.signal()
+		tick := time.NewTicker(time.Millisecond)
+		for l.moves() == moved && ctx.Err() == nil && time.Now().Before(until) {
+			<-tick.C
+		}
+		tick.Stop()
+		if l.moves() == moved || ctx.Err() != nil {
+			return conn, err
+		}
+	}
+}
+
+// moves counts how often the lane has brought files in order.
+func (l *Lanes) moves() uint64 {
+	if l.writer == nil {
+		return 0
+	}
+	return l.writer.ordered.Load()
 }
 
 // discard gives up the connection after an error that leaves it in doubt.

@@ -68,7 +68,7 @@ func (s *shift) rest() bool {
 	for {
 		select {
 		case <-s.w.q.wake:
-			if s.w.suspect.Load() && s.conn != nil && !s.identify() {
+			if s.w.suspect.Load() && !s.identify() {
 				continue
 			}
 			return true

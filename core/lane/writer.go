@@ -12,16 +12,14 @@ import (
 
 // writer is the lane that writes.
 type writer struct {
-	cfg    WriterConfig
-	wal    WALConfig
-	store  *sqlite.Store
-	lanes  *Lanes
-	q      *queue
-	stats  writerStats
-	groups atomic.Uint64
-	busy   atomic.Bool // a shift is at work: the supervisor must look
-	// suspect says that the files may not be those at the path any more.
-	suspect atomic.Bool
+	cfg     WriterConfig
+	wal     WALConfig
+	store   *sqlite.Store
+	lanes   *Lanes
+	q       *queue
+	stats   writerStats
+	groups  atomic.Uint64
+	busy    atomic.Bool // a shift is at work: the supervisor must look
 	left    givenUp
 	damaged atomic.Pointer[error] // what was acknowledged is not there any more: nothing is written until Thaw
 	acked   sqlite.LogMark        // the end of what was acknowledged last; the shift's
@@ -29,6 +27,14 @@ type writer struct {
 	mu    sync.Mutex
 	shift *shift         // who is at work
 	wg    sync.WaitGroup // shifts that can still end by themselves
+
+	names
+}
+
+// names is what is known of the names of the files.
+type names struct {
+	suspect atomic.Bool   // they may lead to other files by now
+	ordered atomic.Uint64 // times that they were brought in order
 }
 
 func newWriter(l *Lanes, cfg Config) *writer {
@@ -60,7 +66,7 @@ func (w *writer) hire(s *shift) {
 
 // leave is called by a shift that ends because there is no more work.
 func (w *writer) leave(s *shift) {
-	if !s.broken() {
+	if s.identify() && !s.broken() { // to close a log that has lost its name would lose it
 		s.truncate()
 	}
 	s.drop()

@@ -33,6 +33,9 @@ func (s *Store) Connect(ctx context.Context, role Role) (*Conn, error) {
 	if role == Writer && s.ReadOnly() {
 		return nil, &Error{Class: ReadOnly, Op: "connect", Msg: s.readOnlyReason()}
 	}
+	if err := s.displaced(nil); err != nil {
+		return nil, err // ahead of dialling, for it says nothing of the disk
+	}
 	dial := &s.opt.Dial
 	if dial.Before != nil {
 		if err := dial.Before(); err != nil {
@@ -47,15 +50,39 @@ func (s *Store) Connect(ctx context.Context, role Role) (*Conn, error) {
 }
 
 func (s *Store) connect(ctx context.Context, role Role) (*Conn, error) {
+	s.moving.RLock()
+	defer s.moving.RUnlock()
+	if s.track != nil && !s.ReadOnly() {
+		if err := s.settleNames(); err != nil {
+			return nil, err
+		}
+	}
 	c, err := s.open(ctx, role, s.ReadOnly())
 	if err != nil {
-		return nil, err
+		return nil, s.displaced(err)
 	}
-	if err := c.verify(); err != nil {
-		c.discard()
-		return nil, err
+	err = c.verify()
+	if moved := s.displaced(err); moved != nil {
+		if moved != err {
+			// The files changed their places while it was opened, so what it has open may not belong together. To close it could copy one
+			// of them into another.
+			_ = c.Fence() // how it ends changes nothing: it has done nothing
+		} else {
+			c.discard()
+		}
+		return nil, moved
 	}
 	return c, nil
+}
+
+// displaced is what to say of a connection that was opened, well or with err, beside files that are not in their places: what it has read
+// then means nothing.
+func (s *Store) displaced(err error) error {
+	moved, which, _ := s.HasMoved() // what cannot be looked at has not moved, as far as is known
+	if !moved || ClassOf(err) == CantOpen {
+		return err
+	}
+	return &Error{Class: CantOpen, Op: "connect", Msg: which + " cannot be used", Cause: errDisplaced}
 }
 
 func (s *Store) readOnlyReason() string {

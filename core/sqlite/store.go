@@ -33,8 +33,9 @@ type Options struct {
 	Functions      []Function
 	Collations     []Collation
 	Extensions     []Extension
-	Degrade        bool   // open for reading, until it can be written again, where the file system is mounted read only
-	Faults         Faults // nil in production
+	Degrade        bool              // open for reading, until it can be written again, where the file system is mounted read only
+	SetAside       func(name string) // told of a log that got another name because it does not belong to the database beside it; may be nil
+	Faults         Faults            // nil in production
 	Dial           Dial
 }
 
@@ -114,7 +115,8 @@ type connections struct {
 	closed bool
 	dog    watchdog
 
-	keepLog atomic.Bool // closing a connection leaves the log as it is
+	keepLog atomic.Bool  // closing a connection leaves the log as it is
+	moving  sync.RWMutex // held for writing while files change their names, see Salvage; for reading while a connection is opened
 }
 
 // look is how a database is opened that is only looked at.
@@ -230,16 +232,13 @@ func (s *Store) HasMoved() (bool, string, error) {
 	return moved, path, nil
 }
 
-// Disown is called when HasMoved has said yes, before connections are opened anew: those of before are forgotten by HasMoved. They must be
-// fenced and not closed, for closing would remove the files that are now in the place of theirs.
+// Disown is for a Store that only reads. It is called when HasMoved has said yes, before connections are opened anew: those of before are
+// forgotten by HasMoved. They must be fenced and not closed, for closing would remove the files that are now in the place of theirs.
 func (s *Store) Disown() {
 	if s.track != nil {
 		s.track.disown()
 	}
 }
-
-// Orphaned reports whether the write-ahead log was unlinked and nobody has made another one, while the database is still in its place.
-func (s *Store) Orphaned() bool { return s.track != nil && s.track.orphaned() }
 
 // WALBytes returns the size of the WAL file as this process last saw it; 0 without one. It makes no system call.
 func (s *Store) WALBytes() int64 {
@@ -314,6 +313,8 @@ func (s *Store) Close() error {
 	s.stopWatchdog()
 	if s.loc.Memory {
 		mvcc.Delete(s.name)
+	} else if s.track != nil {
+		s.track.close()
 	}
 	if s.look.tidy {
 		s.removeLeftovers()

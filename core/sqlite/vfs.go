@@ -119,10 +119,6 @@ func (v *connVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File
 			return nil, flags, v.fail(err, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 		}
 	}
-	if kindOf(flags) == FileWAL && v.track != nil && v.track.orphaned() {
-		// Others still write to the log that had this name, and can save what it holds only as long as there is no other.
-		return nil, flags, v.fail(&fs.PathError{Op: "open", Path: path, Err: errLogRemoved}, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
-	}
 	if path != "" && v.track != nil && flags&vfs.OPEN_CREATE != 0 && flags&vfs.OPEN_DELETEONCLOSE == 0 {
 		if err := createPrivate(path, v.track.path); err != nil {
 			return nil, flags, v.fail(err, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
@@ -144,7 +140,10 @@ func (v *connVFS) wrap(f vfs.File, out vfs.OpenFlag, err error, path string, fla
 	v.after(Op{Kind: OpOpen, File: w.kind, Path: path, Handle: w.handle}, nil)
 	if v.track != nil {
 		w.shm = vfsutil.WrapSharedMemory(f)
-		v.track.opened(w)
+		if !v.track.opened(w) {
+			_ = w.Close() // it was opened in the moment in which it was replaced
+			return nil, out, v.fail(&fs.PathError{Op: "open", Path: path, Err: errDisplaced}, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
+		}
 	}
 	if w.kind == FileDB && v.main == nil {
 		v.main = w
@@ -159,7 +158,14 @@ func (v *connVFS) Delete(name string, syncDir bool) error {
 	if err := v.before(op); err != nil {
 		return v.fail(err, sqlite3.IOERR_DELETE)
 	}
+	if op.File == FileWAL && v.track != nil && v.track.strange() {
+		v.gate.filed()
+		return nil // it closes a log that has lost its name: what has that name now is not its to remove
+	}
 	err := v.base.Delete(name, syncDir)
+	if op.File == FileWAL && err == nil && v.track != nil {
+		v.track.logRemoved()
+	}
 	v.after(op, err)
 	v.gate.filed()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, sqlite3.IOERR_DELETE_NOENT) {
@@ -212,8 +218,8 @@ func hasSuffix(s, suffix string) bool {
 	return len(s) > len(suffix) && s[len(s)-len(suffix):] == suffix
 }
 
-// errLogRemoved is the state between the removal of a log and the moment at which the lanes have noticed.
-var errLogRemoved = errors.New("the write-ahead log was removed while connections use it: its transactions are being saved; try again")
+// errDisplaced is the state between the removal of a file and the moment at which the lanes have brought things in order.
+var errDisplaced = errors.New("it was renamed, replaced or removed while connections use it: they are being closed; try again")
 
 // regular refuses what is no file: a pipe in the place of a journal would be opened for ever, a device read for ever.
 func regular(path string) error {

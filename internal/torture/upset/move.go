@@ -16,10 +16,10 @@ import (
 // Move takes the files away from under a database.
 func Move() torture.Scenario {
 	return torture.Scenario{Name: "moved-under-load", Promise: "P7", Run: moves,
-		About: "database, -wal and -shm renamed, replaced and unlinked beside writers and readers; nothing is acknowledged into them for more than a second"}
+		About: "database, -wal and -shm renamed, replaced and unlinked beside writers and readers; nothing is acknowledged into them for more than a second, no log or index costs a row, no file is damaged"}
 }
 
-// move is what happens to which file. ends is "" for the database itself.
+// move is what happens to which file. ends is "" for the database itself. Overlaid is replaced by somebody who forgets the log.
 type move struct{ ends, how string }
 
 func (m move) String() string {
@@ -29,8 +29,11 @@ func (m move) String() string {
 
 func moves(ctx context.Context, e *torture.Env) (result torture.Result, err error) {
 	for i, ends := range []string{"", "-wal", "-shm"} {
-		for k, how := range []string{"renamed", "replaced", "unlinked"} {
-			if e.Scale == torture.Short && k != (i+1)%3 {
+		for k, how := range []string{"renamed", "replaced", "unlinked", "overlaid"} {
+			if how == "overlaid" && ends != "" {
+				continue
+			}
+			if e.Scale == torture.Short && k != (i+1)%3 && k != 3 {
 				continue // one of each, for seconds are what the limit is about
 			}
 			m := move{ends, how}
@@ -53,6 +56,9 @@ func moves(ctx context.Context, e *torture.Env) (result torture.Result, err erro
 			}
 			result.Count(m.String()+"_refused", f.refused)
 			result.Count(m.String()+"_damaged", f.damaged)
+			if err := f.verdict(m); err != nil {
+				return result, err
+			}
 			e.Log("%s: noticed after %v at most; %d rows acknowledged meanwhile are not in the file at the path, the last one after %v", m,
 				f.noticed.Round(time.Millisecond), f.lost, f.latest.Round(time.Millisecond))
 		}
@@ -105,7 +111,7 @@ func (f *found) try(ctx context.Context, dir string, m move) (err error) {
 	if err := until(ctx, "what comes after the limit", func() bool { return time.Since(at) > limit+300*time.Millisecond }); err != nil {
 		return err
 	}
-	gone := m.ends == "" && m.how != "replaced"
+	gone := m.ends == "" && m.how != "replaced" && m.how != "overlaid"
 	if m.ends == "" && !gone {
 		enough := c.acked() + 10
 		if err := until(ctx, "writes to go on in the other database", func() bool { return c.acked() >= enough }); err != nil {
@@ -130,7 +136,23 @@ func (f *found) try(ctx context.Context, dir string, m move) (err error) {
 	return f.compare(c.notes, at, there)
 }
 
-// left returns the rows of the database at the path. One that lost its log cannot always be read.
+// verdict is what no run may find. Rows that went to a database which was then moved away are where that is; a log or an index that is
+// taken away may cost nothing.
+func (f *found) verdict(m move) error {
+	switch {
+	case f.damaged > 0:
+		return fmt.Errorf("%s: the file at the path was damaged in %d runs", m, f.damaged)
+	case m.ends == "":
+		return nil
+	case f.earlier > 0 || f.lost > 0:
+		return fmt.Errorf("%s: %d rows acknowledged before it and %d after it are lost", m, f.earlier, f.lost)
+	case f.refused > 0:
+		return fmt.Errorf("%s: writes were refused for good in %d runs", m, f.refused)
+	}
+	return nil
+}
+
+// left returns the rows of the database at the path.
 func left(ctx context.Context, path string) (there map[int64]bool, err error) {
 	cfg := engine.DefaultConfig(path)
 	cfg.Create, cfg.Logger = false, quiet()
@@ -178,7 +200,7 @@ func fresh(ctx context.Context, path string) (*engine.DB, error) {
 	return engine.Open(ctx, cfg)
 }
 
-// do moves the file. Who replaces a database takes its log away with it, or the log would be played into the other.
+// do moves the file. Who replaces a database should take its log away with it, or a start would play the log into the other.
 func (m move) do(path, other string) error {
 	from := path + m.ends
 	switch m.how {
@@ -188,7 +210,7 @@ func (m move) do(path, other string) error {
 		return os.Remove(from)
 	}
 	if m.ends == "" {
-		if err := os.Rename(other, path); err != nil {
+		if err := os.Rename(other, path); err != nil || m.how == "overlaid" {
 			return err
 		}
 		for _, ends := range []string{"-wal", "-shm"} {
