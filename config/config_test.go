@@ -146,6 +146,8 @@ func another(v config.Value) string {
 		return trustedKey
 	case v.Key == "tenants.quotas":
 		return "desk in_flight=1 queued=2 share=3"
+	case v.Key == "plugins.builtin":
+		return `[{"config":{"max_rows":5},"policy":"dailylimits"}]`
 	case v.Key == "rules.checks":
 		return `[{"table":"trades","check":"side IN ('B', 'S')","message":"one of B, S"}]`
 	case v.Key == "alerts.rules":

@@ -151,9 +151,12 @@ func (r *reader) leaf(st setting, line int, value *yaml.Node) {
 	_, quotas := st.field(&scratch).(*[]engine.Quota)
 	_, checks := st.field(&scratch).(*[]engine.RowCheck)
 	_, alerts := st.field(&scratch).(*[]engine.AlertRule)
+	_, builtins := st.field(&scratch).(*[]Builtin)
 	switch {
 	case alerts && value.Kind == yaml.SequenceNode:
 		r.alertRules(st, line, value)
+	case builtins && value.Kind == yaml.SequenceNode:
+		r.builtins(st, line, value)
 	case checks && value.Kind == yaml.SequenceNode:
 		r.rowChecks(st, line, value)
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":

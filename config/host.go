@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,21 +24,26 @@ type Host struct {
 	// Registry holds their versions.
 	Registry *plugins.Registry
 
-	folder *plugins.Folder // nil where the configuration names none
-	log    *slog.Logger
-	db     *engine.DB // nil until it is open
-	found  chan plugins.Transition
-	stop   chan struct{}
-	wg     sync.WaitGroup
-	moving sync.Mutex // what is in quarantine, here and in the database, changes together
-	tracer trace.Tracer
+	folder  *plugins.Folder // nil where the configuration names none
+	builtin []string        // the plug-ins of plugins.builtin
+	log     *slog.Logger
+	db      *engine.DB // nil until it is open
+	found   chan plugins.Transition
+	stop    chan struct{}
+	wg      sync.WaitGroup
+	moving  sync.Mutex                // what is in quarantine, here and in the database, changes together
+	stored  map[plugins.Identity]bool // in quarantine here, and in the database
+	tracer  trace.Tracer
 }
+
+// any reports whether plug-ins are configured.
+func (h *Host) any() bool { return h.folder != nil || len(h.builtin) > 0 }
 
 func newHost(log *slog.Logger, provider trace.TracerProvider) *Host {
 	if provider == nil {
 		provider = otel.GetTracerProvider()
 	}
-	return &Host{log: log, tracer: provider.Tracer("github.com/tidegate/engine/config"), found: make(chan plugins.Transition, 64), stop: make(chan struct{})}
+	return &Host{log: log, tracer: provider.Tracer("github.com/tidegate/engine/config"), stored: map[plugins.Identity]bool{}, found: make(chan plugins.Transition, 64), stop: make(chan struct{})}
 }
 
 // detach stores what is left to be stored. The database is still open.
@@ -55,7 +61,7 @@ func (h *Host) Close() {
 
 // attach puts what was in quarantine back into it, and stores quarantines from now on.
 func (h *Host) attach(ctx context.Context, db *engine.DB) error {
-	if h.folder == nil {
+	if !h.any() {
 		return nil
 	}
 	h.db = db
@@ -73,6 +79,7 @@ func (h *Host) attach(ctx context.Context, db *engine.DB) error {
 		switch id, ok := in[q.Plugin]; {
 		case !ok: // it is not in service, and what is said about it stays until somebody acts
 		case id.Module == q.Module && id.Config == q.Config:
+			h.stored[id] = true
 			err = h.Registry.Quarantine(q.Plugin, q.Reason)
 		case h.writes(): // another build took its place
 			err = db.Rules().Lift(ctx, q.Plugin)
@@ -82,6 +89,9 @@ func (h *Host) attach(ctx context.Context, db *engine.DB) error {
 		}
 	}
 	h.wg.Go(h.store)
+	if h.writes() {
+		h.wg.Go(h.watch)
+	}
 	return nil
 }
 
@@ -111,10 +121,15 @@ func (h *Host) remember(t plugins.Transition) {
 	if !slices.Contains(h.Registry.Quarantined(), t.Identity) {
 		return // an operator was faster
 	}
+	if h.stored[t.Identity] {
+		return // it comes from there
+	}
 	q := engine.PluginQuarantine{Plugin: t.Identity.Name, Version: t.Identity.Version, Module: t.Identity.Module, Config: t.Identity.Config, At: t.At, Reason: t.Reason}
 	if err := h.db.Rules().Quarantine(ctx, q); err != nil {
 		h.log.Error("a quarantine is not stored: a restart would end it", "plugin", q.Plugin, "error", err)
+		return
 	}
+	h.stored[t.Identity] = true
 }
 
 // Transition implements plugins.Observer.
@@ -162,8 +177,13 @@ func (h *Host) List() []plugins.Info { return h.Registry.List() }
 //
 // plugins.ErrState for what has no meaning now, with the reason; else those of loading. After an error the version before is still in service.
 func (h *Host) Act(ctx context.Context, action, name, reason string) error {
-	if h.folder == nil {
-		return fmt.Errorf("%w: no plug-ins are configured: set plugins.dir", plugins.ErrState)
+	switch loads := action == "load" || action == "reload"; {
+	case !h.any():
+		return fmt.Errorf("%w: no plug-ins are configured: set plugins.dir or plugins.builtin", plugins.ErrState)
+	case loads && slices.Contains(h.builtin, name):
+		return fmt.Errorf("%w: plug-in %s is one of plugins.builtin: change the configuration and restart", plugins.ErrState, name)
+	case loads && h.folder == nil:
+		return fmt.Errorf("%w: plugins.dir is not set: there is nothing to load from", plugins.ErrState)
 	}
 	switch action {
 	case "load":
@@ -188,7 +208,7 @@ func (h *Host) Act(ctx context.Context, action, name, reason string) error {
 		if err := h.Registry.Unquarantine(name); err != nil {
 			return err
 		}
-		return h.db.Rules().Lift(ctx, name)
+		return h.lift(ctx, name)
 	}
 	return fmt.Errorf("%w: a plug-in cannot be told to %q", plugins.ErrState, action)
 }
@@ -200,5 +220,11 @@ func (h *Host) release(ctx context.Context, name string) error {
 	if slices.ContainsFunc(h.Registry.Quarantined(), func(id plugins.Identity) bool { return id.Name == name }) {
 		return nil // what came is in shadow mode, beside it
 	}
+	return h.lift(ctx, name)
+}
+
+// lift forgets what is stored. h.moving is held.
+func (h *Host) lift(ctx context.Context, name string) error {
+	maps.DeleteFunc(h.stored, func(id plugins.Identity, _ bool) bool { return id.Name == name })
 	return h.db.Rules().Lift(ctx, name)
 }

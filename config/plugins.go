@@ -19,6 +19,8 @@ type Plugins struct {
 	RequireSignature bool
 	// TrustedKeys are ed25519 keys, each as id=base64.
 	TrustedKeys []string
+	// Builtin are policies of the engine's own, as Go values.
+	Builtin []Builtin
 	// Guard names the tables that other programs must not write to.
 	Guard []string
 }
@@ -48,6 +50,7 @@ func (p *Plugins) mistakes() (bad []string) {
 	if p.RequireSignature && len(p.TrustedKeys) == 0 {
 		bad = append(bad, "plugins.require_signature: no signature can be right without a key: name one in plugins.trusted_keys")
 	}
+	bad = append(bad, p.builtinMistakes()...)
 	for _, table := range p.Guard {
 		if strings.HasPrefix(strings.ToLower(table), "sqlite_") || strings.HasPrefix(strings.ToLower(table), "_tg_") {
 			bad = append(bad, fmt.Sprintf("plugins.guard: %q is a table of the engine itself", short(table)))
@@ -69,6 +72,8 @@ func pluginSettings() []setting {
 			doc: "Refuse plug-ins that none of plugins.trusted_keys has signed."},
 		{key: "plugins.trusted_keys", field: p(func(c *Plugins) any { return &c.TrustedKeys }),
 			doc: "Keys whose signatures are trusted, each an id, = and an ed25519 public key in base64. A signature that is there is checked in any case once there is a key."},
+		{key: "plugins.builtin", field: p(func(c *Plugins) any { return &c.Builtin }),
+			doc: "Policies of the engine's own in service, as Go values: a list of entries with policy (a folder of policies/, such as dailylimits), config, and perhaps name, hooks, capabilities, on_error, mode and tests in the place of those of its plugin.yaml."},
 		{key: "plugins.guard", field: p(func(c *Plugins) any { return &c.Guard }),
 			doc: "Tables that other programs must not write to, past the rules: triggers make their writes fail. Taking a table off this list does not take its triggers away; engine plugin guard --lift does."},
 	}

@@ -76,6 +76,9 @@ func (st setting) schema(defaults *Settings) *node {
 		n.Type, n.Default = []string{"array", "string"}, []string{}
 		n.Items = &node{Type: "object", Additional: &closed, Properties: map[string]*node{"name": text, "when": text, "title": text, "body": text,
 			"severity": {Type: "string", Enum: []string{"info", "warning", "critical"}}}}
+	case []Builtin:
+		n.Type, n.Default = []string{"array", "string"}, []string{}
+		n.Items = &node{Type: "object"}
 	case []string:
 		n.Type, n.Items, n.Default = []string{"array", "string"}, &node{Type: "string"}, append([]string{}, v...)
 	}

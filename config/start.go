@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/plugins"
+	"github.com/tidegate/engine/plugins/builtin"
 	"github.com/tidegate/engine/plugins/wasm"
 )
 
@@ -49,7 +51,7 @@ func (s *Settings) Open(ctx context.Context) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.folder != nil {
+	if h.any() {
 		cfg.Rules.Source = h.Registry
 	}
 	db, err := engine.Open(ctx, cfg)
@@ -76,7 +78,7 @@ func (s *Settings) Open(ctx context.Context) (*Opened, error) {
 // Every plug-in that could not be loaded; a directory that anybody may write to.
 func (p *Plugins) Start(ctx context.Context, log *slog.Logger, provider trace.TracerProvider) (*Host, error) {
 	h := newHost(log, provider)
-	if p.Dir == "" {
+	if p.Dir == "" && len(p.Builtin) == 0 {
 		h.Registry = plugins.NewRegistry(plugins.Options{Observer: h})
 		return h, nil
 	}
@@ -90,17 +92,46 @@ func (p *Plugins) Start(ctx context.Context, log *slog.Logger, provider trace.Tr
 	if err != nil {
 		return nil, err
 	}
-	h.Registry = plugins.NewRegistry(plugins.Options{Hosts: map[string]plugins.Host{"wasm": runtime}, Engine: EngineVersion(),
+	h.Registry = plugins.NewRegistry(plugins.Options{Hosts: map[string]plugins.Host{"wasm": runtime, plugins.KindBuiltin: builtin.New(builtinMakers(), services)}, Engine: EngineVersion(),
 		RequireSignature: p.RequireSignature, TrustedKeys: keys, Observer: h, Meters: meters})
-	if h.folder, err = plugins.OpenFolder(p.Dir, h.Registry); err != nil {
+	if err := p.load(ctx, h); err != nil {
 		h.Close()
-		return nil, fmt.Errorf("plugins.dir: %w", err)
-	}
-	if err := h.folder.LoadAll(ctx); err != nil {
-		h.Close()
-		return nil, fmt.Errorf("plugins.dir: %w", err)
+		return nil, err
 	}
 	return h, nil
+}
+
+// load brings all that is configured into service.
+func (p *Plugins) load(ctx context.Context, h *Host) (err error) {
+	for _, b := range p.Builtin {
+		m, err := b.Manifest()
+		if err == nil {
+			_, err = h.Registry.LoadBuiltin(ctx, m)
+		}
+		if err != nil {
+			return fmt.Errorf("plugins.builtin: %w", err)
+		}
+		h.builtin = append(h.builtin, m.Name)
+	}
+	if p.Dir == "" {
+		return nil
+	}
+	if h.folder, err = plugins.OpenFolder(p.Dir, h.Registry); err != nil {
+		return fmt.Errorf("plugins.dir: %w", err)
+	}
+	names, err := h.folder.Names()
+	for _, name := range names {
+		if slices.Contains(h.builtin, name) {
+			return fmt.Errorf("plugins.dir: there is a plug-in %s in plugins.builtin, too: give one of them another name", name)
+		}
+	}
+	if err == nil {
+		err = h.folder.LoadAll(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("plugins.dir: %w", err)
+	}
+	return nil
 }
 
 // Wasm is the host of WebAssembly modules with the configured cache.

@@ -11,7 +11,7 @@ import (
 type setting struct {
 	key string
 	// field returns the address of the field that the setting fills. Its type decides how the value is written: *string, *bool,
-	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *[]engine.Quota, *[]engine.RowCheck, *[]engine.AlertRule,
+	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *[]engine.Quota, *[]engine.RowCheck, *[]engine.AlertRule, *[]Builtin,
 	// *engine.Durability, *engine.BindingsPolicy.
 	field func(*Settings) any
 	// words are the only values allowed; nil where there is no such list.

@@ -60,6 +60,11 @@ func (st setting) yaml(s *Settings) string {
 			return "[]"
 		}
 		return alertRuleText(v)
+	case []Builtin:
+		if len(v) == 0 {
+			return "[]"
+		}
+		return builtinText(v)
 	case []string:
 		items := make([]string, len(v))
 		for i, item := range v {

@@ -49,6 +49,8 @@ func (st setting) parse(text string) (any, error) {
 		return parseRowChecks(text)
 	case *[]engine.AlertRule:
 		return parseAlertRules(text)
+	case *[]Builtin:
+		return parseBuiltins(text)
 	case *engine.BindingsPolicy:
 		if p, ok := policies[text]; ok {
 			return p, nil
@@ -87,6 +89,8 @@ func (st setting) get(s *Settings) any {
 		return slices.Clone(*p)
 	case *[]engine.AlertRule:
 		return slices.Clone(*p)
+	case *[]Builtin:
+		return slices.Clone(*p)
 	case *engine.BindingsPolicy:
 		return *p
 	case *engine.Durability:
@@ -116,6 +120,8 @@ func (st setting) set(s *Settings, v any) {
 		*p, _ = v.([]engine.RowCheck)
 	case *[]engine.AlertRule:
 		*p, _ = v.([]engine.AlertRule)
+	case *[]Builtin:
+		*p, _ = v.([]Builtin)
 	case *engine.BindingsPolicy:
 		*p, _ = v.(engine.BindingsPolicy)
 	case *engine.Durability:
@@ -140,6 +146,8 @@ func (st setting) text(s *Settings) string {
 		return rowCheckText(v)
 	case []engine.AlertRule:
 		return alertRuleText(v)
+	case []Builtin:
+		return builtinText(v)
 	case engine.BindingsPolicy:
 		return v.String()
 	case engine.Durability:

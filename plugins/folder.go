@@ -36,6 +36,9 @@ func ReadFolder(dir string) (*Manifest, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if m.Kind == KindBuiltin {
+		return m, nil, nil // the program brings it along
+	}
 	module, err := readFile(filepath.Join(dir, m.Module), maxModule)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil, fmt.Errorf("the module of plug-in %s is missing: build it (engine plugin build %s): %w", m.Name, dir, err)
