@@ -102,8 +102,7 @@ func Open(o Options) *Flight {
 func (f *Flight) Statement(ctx context.Context, s *Statement) {
 	parent := oteltrace.SpanContextFromContext(ctx)
 	slow := f.opt.Slow.passed(s.Class, s.Duration)
-	place := f.ring.claim(s.Query)
-	r := &place.rec
+	r := f.ring.claim(s.Query)
 	r.kind = opStatement
 	r.inherit(parent)
 	r.start, r.took = s.Start.UnixNano(), int64(s.Duration)
@@ -119,11 +118,11 @@ func (f *Flight) Statement(ctx context.Context, s *Statement) {
 		r.flags |= flagSlow
 	}
 	f.fault(r, s.Err)
-	f.commit(place, s.Start)
+	f.commit(r, s.Start)
 }
 
 // fault notes how an operation failed.
-func (f *Flight) fault(r *record, err error) {
+func (f *Flight) fault(r place, err error) {
 	if err == nil {
 		return
 	}
@@ -131,11 +130,10 @@ func (f *Flight) fault(r *record, err error) {
 }
 
 // commit decides what becomes of a record and gives it to the ring.
-func (f *Flight) commit(place *slot, now time.Time) {
-	r := &place.rec
-	r.wish = f.wishFor(r, now)
+func (f *Flight) commit(r place, now time.Time) {
+	r.wish = f.wishFor(&r.entry, now)
 	wanted, serial := r.wish != wishNone, r.serial
-	place.done()
+	r.done()
 	if wanted {
 		f.tally.wanted.Add(1)
 		f.line.ring(serial)
@@ -143,7 +141,7 @@ func (f *Flight) commit(place *slot, now time.Time) {
 }
 
 // wishFor says whether a record becomes a span.
-func (f *Flight) wishFor(r *record, now time.Time) wish {
+func (f *Flight) wishFor(r *entry, now time.Time) wish {
 	if f.over.Load() || f.spans != nil && f.spans.silent(now) {
 		return wishNone
 	}

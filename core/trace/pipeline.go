@@ -129,19 +129,19 @@ func (p *pipeline) look() (unfinished bool) {
 
 // take removes the wish of a record and copies it. done is false while the record of that serial is still to be written.
 func (r *ring) take(serial uint64, to *record) (found, done bool) {
-	s := r.at(serial)
-	if !s.taken.CompareAndSwap(0, 1) {
+	p := r.at(serial)
+	if !p.taken.CompareAndSwap(0, 1) {
 		return false, false
 	}
-	defer s.done()
+	defer p.done()
 	switch {
-	case s.rec.serial < serial:
+	case p.serial < serial:
 		return false, false
-	case s.rec.serial > serial || s.rec.wish == wishNone:
+	case p.serial > serial || p.wish == wishNone:
 		return false, true
 	}
-	*to = s.rec
-	s.rec.wish = wishNone
+	p.read(to)
+	p.wish = wishNone
 	return true, true
 }
 

@@ -28,9 +28,8 @@ func (f *Flight) Plugin(ctx context.Context, c *PluginCall) {
 	if !slow && c.Err == nil {
 		return
 	}
-	place := f.ring.claim(&Query{Summary: "PLUGIN " + c.Plugin, Collection: c.Table, attributes: []attribute.KeyValue{
+	r := f.ring.claim(&Query{Summary: "PLUGIN " + c.Plugin, Collection: c.Table, attributes: []attribute.KeyValue{
 		keyPlugin.String(c.Plugin), keyPluginVer.String(c.Version), keyCollection.String(c.Table)}})
-	r := &place.rec
 	r.kind = opPlugin
 	r.inherit(oteltrace.SpanContextFromContext(ctx))
 	r.start, r.took, r.batch = c.Start.UnixNano(), int64(c.Took), count32(int64(c.Rows))
@@ -38,5 +37,5 @@ func (f *Flight) Plugin(ctx context.Context, c *PluginCall) {
 		r.flags |= flagSlow
 	}
 	f.fault(r, c.Err)
-	f.commit(place, c.Start)
+	f.commit(r, c.Start)
 }

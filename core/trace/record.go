@@ -26,13 +26,22 @@ const (
 	wishLinked      // as a root with a link to the caller's span, which is not sampled: a child of it would be lost
 )
 
-// record is one operation in the ring. What the garbage collector has to follow comes first: it looks no further than the last pointer.
-// Waits are whole microseconds, which is what spans show.
+// record is one operation, as it leaves the ring.
 type record struct {
 	query *Query
-	extra *extra // of few: events and links
-	state oteltrace.TraceState
+	side
+	entry
+}
 
+// side is what few records have.
+type side struct {
+	extra *extra // events and links
+	state oteltrace.TraceState
+}
+
+// entry is what the ring keeps of an operation in one piece. It holds no pointer: the garbage collector would follow those of 64k entries in
+// each of its rounds, and that cost more than all the rest of a record. Waits are whole microseconds, which is what spans show.
+type entry struct {
 	serial      uint64
 	start, took int64 // Unix nanoseconds, nanoseconds
 	standing
@@ -90,6 +99,7 @@ const (
 	flagDurable
 	flagNoParent // the operation has none, though it has a trace
 	flagDropped  // the provider's sampler has said no to it already
+	flagSide     // it has a side
 )
 
 // extra is what few records have. Nobody changes it once the record is in the ring.
@@ -118,14 +128,14 @@ type Link struct {
 }
 
 // inherit takes the parent's context.
-func (r *record) inherit(parent oteltrace.SpanContext) {
-	r.trace, r.parent = parent.TraceID(), parent.SpanID()
+func (p place) inherit(parent oteltrace.SpanContext) {
+	p.trace, p.parent = parent.TraceID(), parent.SpanID()
 	if parent.IsSampled() {
-		r.flags |= flagSampled
-		r.state = parent.TraceState() // only spans that are made need it
+		p.flags |= flagSampled
+		p.keepState(parent.TraceState()) // only spans that are made need it
 	}
 	if parent.IsRemote() {
-		r.flags |= flagRemote
+		p.flags |= flagRemote
 	}
 }
 
@@ -144,10 +154,10 @@ func (r *record) self() oteltrace.SpanContext {
 		TraceFlags: oteltrace.TraceFlags(0).WithSampled(r.flags&flagSampled != 0)})
 }
 
-func (r *record) began() time.Time { return time.Unix(0, r.start) }
-func (r *record) ended() time.Time { return time.Unix(0, r.start+r.took) }
-func (r *record) failed() bool     { return r.errType != 0 }
-func (r *record) urgent() bool     { return r.failed() || r.flags&flagSlow != 0 }
+func (r *entry) began() time.Time { return time.Unix(0, r.start) }
+func (r *entry) ended() time.Time { return time.Unix(0, r.start+r.took) }
+func (r *entry) failed() bool     { return r.errType != 0 }
+func (r *entry) urgent() bool     { return r.failed() || r.flags&flagSlow != 0 }
 
 // micros makes a wait fit its field.
 func micros(d time.Duration) uint32 { return uint32(min(max(0, d.Microseconds()), 1<<32-1)) }

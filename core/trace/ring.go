@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	oteltrace "go.opentelemetry.io/otel/trace"
 )
 
 // ring keeps the last records. Nobody waits for anybody: whoever finds a place taken, by a reader that copies it or by a writer that was
@@ -16,81 +18,135 @@ type ring struct {
 	lost   atomic.Uint64 // records that were overwritten before their span was made
 	texts  atomic.Int64  // bytes of long texts that records hold
 	grow   sync.Mutex
-	chunks []atomic.Pointer[[chunkSize]slot]
+	chunks []atomic.Pointer[chunk]
 }
 
 // chunkSize is how many places are made at once: a database that is opened for a moment does not pay for 64k.
 const chunkSize = 1024
 
-// slot is one place.
-type slot struct {
-	rec   record
+// chunk is a run of places. What the garbage collector follows is apart from what it need not look at.
+type chunk struct {
+	cells   *[chunkSize]cell
+	queries [chunkSize]*Query
+	sides   atomic.Pointer[[chunkSize]side] // nil until a record of the chunk has one
+}
+
+// cell is one place, without what the garbage collector follows.
+type cell struct {
+	entry
 	taken atomic.Uint32
+}
+
+// place is a cell in its chunk. Who has taken it may use all of it until done.
+type place struct {
+	*cell
+	c *chunk
+	i uint64
 }
 
 func newRing(records int) *ring {
 	chunks := (records + chunkSize - 1) / chunkSize
-	return &ring{size: uint64(chunks) * chunkSize, chunks: make([]atomic.Pointer[[chunkSize]slot], chunks)}
+	return &ring{size: uint64(chunks) * chunkSize, chunks: make([]atomic.Pointer[chunk], chunks)}
 }
 
 // at is the place of a serial.
-func (r *ring) at(serial uint64) *slot {
+func (r *ring) at(serial uint64) place {
 	i := serial % r.size
 	c := r.chunks[i/chunkSize].Load()
 	if c == nil {
 		c = r.extend(i / chunkSize)
 	}
-	return &c[i%chunkSize]
+	i %= chunkSize
+	return place{&c.cells[i], c, i}
 }
 
 // extend makes a chunk in the first round.
-func (r *ring) extend(i uint64) *[chunkSize]slot {
+func (r *ring) extend(i uint64) *chunk {
 	r.grow.Lock()
 	defer r.grow.Unlock()
 	c := r.chunks[i].Load()
 	if c == nil {
-		c = new([chunkSize]slot)
+		c = &chunk{cells: new([chunkSize]cell)}
 		r.chunks[i].Store(c)
 	}
 	return c
 }
 
 // claim takes a place for a record about q and empties it. The caller fills it and calls done.
-func (r *ring) claim(q *Query) *slot {
+func (r *ring) claim(q *Query) place {
 	for {
 		n := r.next.Add(1)
-		s := r.at(n)
-		if !s.taken.CompareAndSwap(0, 1) {
+		p := r.at(n)
+		if !p.taken.CompareAndSwap(0, 1) {
 			r.passed.Add(1)
 			r.lastBy.Store(n)
 			continue
 		}
-		old := &s.rec
-		if old.wish != wishNone {
+		if p.wish != wishNone {
 			r.lost.Add(1)
 		}
-		if old.query != nil && old.query.long() {
-			r.letGo(old.query)
+		if p.flags&flagSide != 0 {
+			p.c.sides.Load()[p.i] = side{}
 		}
-		if q.long() {
-			q = r.hold(q)
-		}
-		s.rec = record{query: q, serial: n}
-		return s
+		p.describes(r, q)
+		p.entry = entry{serial: n}
+		return p
 	}
 }
 
-func (s *slot) done() { s.taken.Store(0) }
+// describes notes what the record of a place is about.
+func (p place) describes(r *ring, q *Query) {
+	at := &p.c.queries[p.i]
+	old := *at
+	if old == q && !q.long() {
+		return // most programs run few statements, and a pointer is not written for nothing
+	}
+	if old != nil && old.long() {
+		r.letGo(old)
+	}
+	if q.long() {
+		q = r.hold(q)
+	}
+	*at = q
+}
+
+func (p place) done() { p.taken.Store(0) }
+
+// aside is where the rest of the record is.
+func (p place) aside() *side {
+	p.flags |= flagSide
+	all := p.c.sides.Load()
+	if all == nil {
+		p.c.sides.CompareAndSwap(nil, new([chunkSize]side))
+		all = p.c.sides.Load()
+	}
+	return &all[p.i]
+}
+
+// keepState notes the state of the trace, where it has one.
+func (p place) keepState(s oteltrace.TraceState) {
+	if s.Len() > 0 || p.flags&flagSide != 0 {
+		p.aside().state = s
+	}
+}
+
+// read copies the record of a place that is taken.
+func (p place) read(to *record) {
+	to.entry, to.query, to.side = p.entry, p.c.queries[p.i], side{}
+	if p.flags&flagSide != 0 {
+		to.side = p.c.sides.Load()[p.i]
+	}
+}
 
 // copyTo copies the record of a place, as long as it is that of the serial.
-func (s *slot) copyTo(serial uint64, to *record) bool {
+func (p place) copyTo(serial uint64, to *record) bool {
 	for range 100 {
-		if s.taken.CompareAndSwap(0, 1) {
-			same := s.rec.serial == serial
+		if p.taken.CompareAndSwap(0, 1) {
+			same := p.serial == serial
 			if same {
-				*to = s.rec
+				p.read(to)
 			}
-			s.done()
+			p.done()
 			return same
 		}
 		runtime.Gosched()

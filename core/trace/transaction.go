@@ -121,14 +121,13 @@ func (t *flightTx) End(e TxEnd) {
 	if over {
 		return
 	}
-	place := t.f.ring.claim(t.query)
-	r := &place.rec
+	r := t.f.ring.claim(t.query)
 	if r.kind = opTransaction; !transactional(t.kind) {
 		r.kind = opOther
 	}
 	t.position(r)
 	if len(t.extra.events)+len(t.extra.links)+len(t.extra.attributes) > 0 {
-		r.extra = &t.extra
+		r.aside().extra = &t.extra
 	}
 	r.start, r.took = t.start.UnixNano(), int64(now.Sub(t.start))
 	r.tx, r.group, r.batch, r.rows = t.serial, e.Group, count32(int64(e.GroupSize)), int64(e.Statements)
@@ -141,7 +140,7 @@ func (t *flightTx) End(e TxEnd) {
 	}
 	t.f.fault(r, e.Err)
 	if t.real != nil {
-		place.done()
+		r.done()
 		e.Commit = oteltrace.SpanContext{} // it has that link
 		transaction{t.real}.End(e)
 		return
@@ -149,11 +148,11 @@ func (t *flightTx) End(e TxEnd) {
 	if t.dropped {
 		r.flags |= flagDropped
 	}
-	t.f.commit(place, now)
+	t.f.commit(r, now)
 }
 
 // position notes where in a trace the transaction stands.
-func (t *flightTx) position(r *record) {
+func (t *flightTx) position(r place) {
 	r.inherit(t.parent)
 	self := t.span.self
 	if !self.IsValid() {
@@ -165,7 +164,7 @@ func (t *flightTx) position(r *record) {
 	r.trace, r.own = self.TraceID(), self.SpanID()
 	if self.IsSampled() {
 		r.flags |= flagSampled
-		r.state = self.TraceState()
+		r.keepState(self.TraceState())
 	}
 }
 
@@ -185,8 +184,7 @@ func (f *Flight) StartCommit(ctx context.Context, group uint64) (oteltrace.SpanC
 	start := time.Now()
 	return self, func(e CommitEnd) {
 		now := time.Now()
-		place := f.ring.claim(f.commits)
-		r := &place.rec
+		r := f.ring.claim(f.commits)
 		r.kind = opCommit
 		r.inherit(parent)
 		if self.IsValid() {
@@ -194,7 +192,8 @@ func (f *Flight) StartCommit(ctx context.Context, group uint64) (oteltrace.SpanC
 				r.flags |= flagNoParent
 			}
 			r.flags |= flagSampled
-			r.trace, r.own, r.state = self.TraceID(), self.SpanID(), self.TraceState()
+			r.trace, r.own = self.TraceID(), self.SpanID()
+			r.keepState(self.TraceState())
 		}
 		r.start, r.took = start.UnixNano(), int64(now.Sub(start))
 		r.group, r.batch, r.slot = group, count32(int64(e.Size)), micros(e.Sync)
@@ -203,11 +202,11 @@ func (f *Flight) StartCommit(ctx context.Context, group uint64) (oteltrace.SpanC
 		}
 		f.fault(r, e.Err)
 		if f.spans != nil && self.IsValid() {
-			place.done()
+			r.done()
 			end(e)
 			return
 		}
-		f.commit(place, now)
+		f.commit(r, now)
 	}
 }
 
