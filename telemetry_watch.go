@@ -33,25 +33,29 @@ func (w *watcher) Statement(ctx context.Context, s *trace.Statement) {
 	if s.Err != nil {
 		name = trace.ErrorType(s.Err)
 	}
-	end := s.Start.Add(s.Duration)
 	// The wait of a transaction is the transaction's. Its statements have neither a group nor a wait of their own.
 	inside := s.Tx != 0 || onWriter && s.Group == 0 && s.QueueWait == 0
-	w.t.work.Statement(ctx, &metric.Statement{Lane: s.Lane, Class: s.Class, Operation: s.Query.Operation, End: end, Duration: s.Duration, Wait: s.QueueWait,
+	w.t.work.Statement(ctx, &metric.Statement{Lane: s.Lane, Class: s.Class, Operation: s.Query.Operation, Start: s.Start, Duration: s.Duration, Wait: s.QueueWait,
 		Rows: s.RowsReturned, Steps: s.Work.VMSteps, InTransaction: inside || !onWriter && s.QueueWait == 0, Error: name})
 	if w.t.slow == nil {
 		return
 	}
 	if onWriter && !inside {
-		w.t.slow.Held(s.Query.Summary, s.Start.Add(s.QueueWait), end)
+		w.t.slow.Held(s.Query.Summary, s.Start.Add(s.QueueWait), s.Start.Add(s.Duration))
 	}
+	run := slowlog.Run{Start: s.Start, Duration: s.Duration, QueueWait: s.QueueWait, SlotWait: s.SlotWait, RowsReturned: s.RowsReturned, RowsChanged: s.RowsChanged,
+		VMSteps: s.Work.VMSteps, FullScanSteps: s.Work.FullScanSteps, Sorts: s.Work.Sorts, AutoIndexes: s.Work.AutoIndexes, Reprepares: s.Work.Reprepares,
+		Retries: s.Retries, Error: name}
+	if !w.t.slow.Usual(s.Query.Fingerprint, s.Class, &run) {
+		w.observe(ctx, s, &run)
+	}
+}
+
+// observe shows a statement to the slow log.
+func (w *watcher) observe(ctx context.Context, s *trace.Statement, run *slowlog.Run) {
 	w.t.slow.Observe(ctx, &slowlog.Observation{
 		Query: slowlog.Query{Fingerprint: s.Query.Fingerprint, Text: s.Query.Text, Summary: s.Query.Summary},
-		Given: slowlog.Given{SQL: s.Given.SQL, Args: s.Given.Args, Name: s.Given.Name},
-		Lane:  s.Lane, Class: s.Class,
-		Run: slowlog.Run{Start: s.Start, Duration: s.Duration, QueueWait: s.QueueWait, SlotWait: s.SlotWait, RowsReturned: s.RowsReturned, RowsChanged: s.RowsChanged,
-			VMSteps: s.Work.VMSteps, FullScanSteps: s.Work.FullScanSteps, Sorts: s.Work.Sorts, AutoIndexes: s.Work.AutoIndexes, Reprepares: s.Work.Reprepares,
-			Retries: s.Retries, Error: name},
-	})
+		Given: slowlog.Given{SQL: s.Given.SQL, Args: s.Given.Args, Name: s.Given.Name}, Lane: s.Lane, Class: s.Class, Run: *run})
 }
 
 // StartTx implements trace.Recorder.

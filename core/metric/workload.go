@@ -36,7 +36,7 @@ var (
 // Statement is what is measured of a statement that has ended.
 type Statement struct {
 	Lane, Class, Operation string
-	End                    time.Time
+	Start                  time.Time
 	Duration, Wait         time.Duration
 	Rows, Steps            int64
 	// InTransaction is true where there is no wait to measure, or it is that of a transaction, which reports it itself.
@@ -166,7 +166,7 @@ func (t *timings) add(ctx context.Context, s *Statement) {
 		return
 	}
 	defer t.mu.Unlock()
-	t.traces[min(bits.Len64(uint64(s.Duration/exemplarFrom))-1, len(t.traces)-1)] = sighting{span.TraceID(), s.Duration, s.End}
+	t.traces[min(bits.Len64(uint64(s.Duration/exemplarFrom))-1, len(t.traces)-1)] = sighting{span.TraceID(), s.Duration, s.Start.Add(s.Duration)}
 }
 
 func (t *timings) exemplars() []Exemplar {

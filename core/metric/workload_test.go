@@ -31,7 +31,7 @@ func busy(t testing.TB) *metric.Workload {
 		s := metric.Statement{Lane: "reader", Class: "signal", Operation: "SELECT", Duration: time.Duration(i+1) * 3 * time.Microsecond, Rows: 1, Steps: 20}
 		w.Statement(t.Context(), &s)
 	}
-	w.Statement(sampled(t), &metric.Statement{Lane: "analytics", Class: "analytics", Operation: "SELECT", Duration: 40 * time.Millisecond, Wait: time.Millisecond, Rows: 3, Steps: 70000, End: start()})
+	w.Statement(sampled(t), &metric.Statement{Lane: "analytics", Class: "analytics", Operation: "SELECT", Duration: 40 * time.Millisecond, Wait: time.Millisecond, Rows: 3, Steps: 70000, Start: start().Add(-40 * time.Millisecond)})
 	w.Statement(t.Context(), &metric.Statement{Lane: "writer", Class: "trade", Operation: "MERGE", Duration: time.Millisecond, Error: `od"d\` + "\n", InTransaction: true})
 	w.Transaction("update", "committed", time.Millisecond, 2*time.Millisecond, 1)
 	w.Commit(3, true, 4*time.Millisecond)

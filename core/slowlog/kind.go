@@ -30,7 +30,7 @@ const (
 type kind struct {
 	query Query
 	times histogram.Histogram
-	last  atomic.Int64 // ns since 1970
+	last  atomic.Int64 // ns since 1970, up to lastStep behind
 	// limit is over which a run is unusual, in ns; 0: not known yet.
 	limit      atomic.Int64
 	reprepares atomic.Int64 // since the last Refresh
@@ -43,6 +43,17 @@ type kind struct {
 	skipped  int
 	reserve  []pending
 	told     histogram.Snapshot // by Busiest
+}
+
+// lastStep is how exactly it is known when a kind was seen last: it is written by every statement on every core.
+const lastStep = 10 * time.Millisecond
+
+// count counts a run.
+func (k *kind) count(r *Run) {
+	if at := r.Start.UnixNano(); at-k.last.Load() > int64(lastStep) {
+		k.last.Store(at)
+	}
+	k.times.Add(int64(r.Duration))
 }
 
 // keep keeps bindings in memory.

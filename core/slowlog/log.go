@@ -33,8 +33,9 @@ type Log struct {
 	cfg Config
 	key []byte // of hashes
 
-	mu    sync.RWMutex
-	kinds map[uint64]*kind
+	mu     sync.RWMutex
+	kinds  map[uint64]*kind
+	recent [256]atomic.Pointer[kind] // of kinds, by fingerprint: most statements are found here, without the lock
 
 	held  holders
 	queue chan pending
@@ -67,31 +68,60 @@ func New(cfg Config) *Log {
 	return l
 }
 
-// Observe looks at a statement. For one that is fast and known it takes a read lock, allocates nothing and waits for nobody.
+// Usual counts a statement of a known kind that there is no reason to log. Where it reports false it has done nothing, and Observe wants to know
+// all: most statements are spared being put together for that.
+func (l *Log) Usual(fingerprint uint64, class string, r *Run) bool {
+	k := l.known(fingerprint)
+	if k == nil || r.Reprepares > 0 || l.reasonsOf(class, r, k) != 0 {
+		return false
+	}
+	k.count(r)
+	return true
+}
+
+// Observe looks at a statement. For one that is fast and known it allocates nothing and waits for nobody.
 func (l *Log) Observe(ctx context.Context, o *Observation) {
-	l.mu.RLock()
-	k := l.kinds[o.Query.Fingerprint]
-	l.mu.RUnlock()
+	k := l.known(o.Query.Fingerprint)
 	if k == nil {
 		k = l.meet(o)
 	}
-	k.last.Store(o.Run.Start.UnixNano())
-	k.times.Add(int64(o.Run.Duration))
-	if why := l.reasonsOf(o, k); why != 0 {
+	k.count(&o.Run)
+	if why := l.reasonsOf(o.Class, &o.Run, k); why != 0 {
 		l.note(ctx, o, k, why)
 	}
 }
 
+// known is the kind of a fingerprint; nil where it was never met, or is forgotten.
+func (l *Log) known(fingerprint uint64) *kind {
+	at := &l.recent[fingerprint%uint64(len(l.recent))]
+	if k := at.Load(); k != nil && k.query.Fingerprint == fingerprint {
+		return k
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	k := l.kinds[fingerprint]
+	if k != nil {
+		at.Store(k) // under the lock: whoever forgets a kind takes it out of both places at once
+	}
+	return k
+}
+
+// forget lets go of a kind. The lock is held.
+func (l *Log) forget(fingerprint uint64) {
+	l.recent[fingerprint%uint64(len(l.recent))].CompareAndSwap(l.kinds[fingerprint], nil)
+	delete(l.kinds, fingerprint)
+	l.evicted.Add(1)
+}
+
 // reasonsOf is the set of reasons for which the statement is logged, a bit each; none for most.
-func (l *Log) reasonsOf(o *Observation, k *kind) (set uint) {
+func (l *Log) reasonsOf(class string, r *Run, k *kind) (set uint) {
 	limit := l.cfg.Other
-	switch o.Class {
+	switch class {
 	case "signal":
 		limit = l.cfg.Signal
 	case "analytics":
 		limit = l.cfg.Analytics
 	}
-	r := &o.Run
 	if r.Duration > limit {
 		set |= 1
 	}
@@ -130,8 +160,7 @@ func (l *Log) meet(o *Observation) *kind {
 				break
 			}
 		}
-		delete(l.kinds, victim)
-		l.evicted.Add(1)
+		l.forget(victim)
 	}
 	k := &kind{query: o.Query}
 	k.keep(copied(o.Given))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -219,6 +220,38 @@ func TestEviction(t *testing.T) {
 	}
 	if recent < 450 {
 		t.Errorf("%d of the latest 500 are left", recent)
+	}
+}
+
+// A kind that was forgotten is unknown everywhere: what is counted of it from now on is seen again.
+func TestForgottenKind(t *testing.T) {
+	t.Parallel()
+	w := newWatch(t, nil, slowlog.Shape)
+	run := func(i int) *slowlog.Observation {
+		o := seen(uint64(i+1), "normal", 1)
+		o.Run.Start = start().Add(-time.Duration(i) * time.Second) // the latest to come are the first to go
+		return o
+	}
+	const kinds = slowlog.MaxKinds + 500
+	for i := range kinds {
+		o := run(i)
+		w.Observe(t.Context(), o)
+		if !w.Usual(o.Query.Fingerprint, o.Class, &o.Run) {
+			t.Fatalf("%d is not known", i)
+		}
+	}
+	known := map[string]bool{}
+	for _, k := range w.Kinds(1 << 20) {
+		known[k.Fingerprint] = true
+	}
+	for i := kinds - 1; i >= 0; i-- { // the latest first, while they are held where the latest are
+		o := run(i)
+		if name := strconv.FormatUint(o.Query.Fingerprint, 16); w.Usual(o.Query.Fingerprint, o.Class, &o.Run) != known[name] {
+			t.Fatalf("fingerprint %s: listed %v, and it is not so", name, known[name])
+		}
+	}
+	if o := run(0); len(known) != slowlog.MaxKinds || w.Usual(o.Query.Fingerprint, "signal", &slowlog.Run{Start: start(), Duration: time.Second}) {
+		t.Errorf("%d kinds; or a slow statement is usual", len(known))
 	}
 }
 

@@ -78,6 +78,36 @@ var _ Recorder = (*Flight)(nil)
 // names are the tables of the strings that records mention.
 type names struct{ lane, class, kind, outcome, errType, status *intern }
 
+// laneOf is lane.code, by comparisons that the compiler makes, for the two that matter.
+func (n *names) laneOf(lane string) uint8 {
+	switch lane {
+	case "reader":
+		return codeReader
+	case "writer":
+		return codeWriter
+	}
+	return n.lane.code(lane)
+}
+
+// classOf is class.code in the same way.
+func (n *names) classOf(class string) uint8 {
+	switch class {
+	case "normal":
+		return codeNormal
+	case "trade":
+		return codeTrade
+	case "signal":
+		return codeSignal
+	}
+	return n.class.code(class)
+}
+
+// The first codes of lanes and classes, in the order in which Open makes them known.
+const (
+	codeReader, codeWriter            = 1, 2
+	codeNormal, codeTrade, codeSignal = 1, 2, 3
+)
+
 // tally counts what became of the records.
 type tally struct {
 	wanted, direct, exported, promoted, refused atomic.Uint64
@@ -113,7 +143,7 @@ func (f *Flight) Statement(ctx context.Context, s *Statement) {
 	r.plugCalls, r.plugTime = count32(s.Work.PluginCalls), int64(s.Work.PluginTime)
 	r.queue, r.slot, r.commit = micros(s.QueueWait), micros(s.SlotWait), micros(s.CommitWait)
 	r.batch, r.retries = count32(int64(s.Batch)), uint16(min(s.Retries, 1<<16-1))
-	r.lane, r.class = f.names.lane.code(s.Lane), f.names.class.code(s.Class)
+	r.lane, r.class = f.names.laneOf(s.Lane), f.names.classOf(s.Class)
 	if slow {
 		r.flags |= flagSlow
 	}

@@ -12,6 +12,7 @@ import (
 // overtaken by a whole round, takes the next one.
 type ring struct {
 	size   uint64
+	mask   uint64        // size-1 where that is a mask: a division takes longer than all the rest of at
 	next   atomic.Uint64 // serial of the newest record, from 1
 	passed atomic.Uint64 // serials that no record has
 	lastBy atomic.Uint64 // the latest of them
@@ -46,12 +47,19 @@ type place struct {
 
 func newRing(records int) *ring {
 	chunks := (records + chunkSize - 1) / chunkSize
-	return &ring{size: uint64(chunks) * chunkSize, chunks: make([]atomic.Pointer[chunk], chunks)}
+	r := &ring{size: uint64(chunks) * chunkSize, chunks: make([]atomic.Pointer[chunk], chunks)}
+	if r.size&(r.size-1) == 0 {
+		r.mask = r.size - 1
+	}
+	return r
 }
 
 // at is the place of a serial.
 func (r *ring) at(serial uint64) place {
-	i := serial % r.size
+	i := serial & r.mask
+	if r.mask == 0 {
+		i = serial % r.size
+	}
 	c := r.chunks[i/chunkSize].Load()
 	if c == nil {
 		c = r.extend(i / chunkSize)

@@ -1,4 +1,4 @@
-// Package histogram counts values in buckets that grow with them, at the price of two atomic additions. What was counted merges with what
+// Package histogram counts values in buckets that grow with them, at the price of one or two atomic additions. What was counted merges with what
 // was counted elsewhere or earlier, so a percentile over any span of time is that of the values and no mean of percentiles.
 package histogram
 
@@ -21,7 +21,7 @@ type row [sub]atomic.Uint64
 // Histogram counts values that are not negative: nanoseconds, rows, steps. The zero value is empty. It is safe for concurrent use and must
 // not be copied.
 type Histogram struct {
-	sum  atomic.Int64
+	sum  atomic.Int64 // of the values from sub on; what is below says its bucket
 	rows [rows]atomic.Pointer[row]
 }
 
@@ -35,7 +35,9 @@ func (h *Histogram) Add(v int64) {
 		r = h.rows[i/sub].Load()
 	}
 	r[i%sub].Add(1)
-	h.sum.Add(v)
+	if v >= sub {
+		h.sum.Add(v)
+	}
 }
 
 // Snapshot is what has been counted so far. Values that are added meanwhile may be in it or not.
@@ -50,6 +52,9 @@ func (h *Histogram) Snapshot() Snapshot {
 			if n := r[k].Load(); n > 0 {
 				s.buckets = append(s.buckets, bucket{uint16(i*sub + k), n})
 				s.Count += int64(n)
+				if i == 0 {
+					s.Sum += int64(k) * int64(n)
+				}
 			}
 		}
 	}
