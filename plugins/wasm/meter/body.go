@@ -16,19 +16,12 @@ type payment struct {
 	at    int
 	n     int64
 	check bool // at the header of a loop
+	small bool // for turnsPaid turns of it
 }
 
 // wideLoop is the weight from which on a loop with branches in it pays piece by piece. Functions of Go guests are one loop around a br_table, which
 // every jump backwards goes through: if each turn paid for the whole function, a rule in Go would seem to burn many times what it does.
 const wideLoop = 200
-
-// shape is a loop: what it weighs outside of inner loops, and whether anything in it can be skipped.
-type shape struct {
-	weight   int64
-	branches bool
-}
-
-func (s shape) wide() bool { return s.branches && s.weight > wideLoop }
 
 // weight is what an instruction costs. Table moves cost the most that they can move.
 func (r *rewriter) weight(w *module.Walker) int64 {
@@ -50,13 +43,18 @@ func (r *rewriter) shapes(own int, s *survey) []shape {
 	var inside []open
 	for w.Next() {
 		if w.Op == module.OpLoop {
+			if n := len(inside); n > 0 {
+				all[inside[n-1].loop].outside = true
+			}
 			inside = append(inside, open{w.Depth(), len(all)})
-			all = append(all, shape{})
+			all = append(all, shape{from: w.To, typed: w.BlockParams() > 0})
 		} else if n := len(inside); n > 0 {
 			in := &all[inside[n-1].loop]
 			in.weight += r.weight(w)
 			in.branches = in.branches || w.Op == module.OpBlock || w.Op == module.OpIf
+			in.outside = in.outside || leaves(w)
 			if w.Depth() < inside[n-1].depth {
+				in.to = w.From
 				inside = inside[:n-1]
 			}
 		}
@@ -78,7 +76,7 @@ func (r *rewriter) survey(own int) survey {
 		wide       bool
 	}
 	var inside []open
-	cur, next := -1, 0
+	cur, next, grown := -1, 0, 0
 	for w.Next() {
 		n := len(inside)
 		closes := n > 0 && w.Depth() < inside[n-1].depth
@@ -90,7 +88,7 @@ func (r *rewriter) survey(own int) survey {
 		switch {
 		case w.Op == module.OpLoop:
 			inside = append(inside, open{w.Depth(), cur, shapes[next].wide()})
-			s.pays = append(s.pays, payment{at: w.To, check: true, n: 1})
+			s.pays = append(s.pays, payment{at: w.To, check: true, n: 1, small: r.unrolls(shapes[next], &grown)})
 			cur, next = len(s.pays)-1, next+1
 		case closes:
 			cur = inside[n-1].pay
@@ -187,17 +185,29 @@ func (r *rewriter) instructions(c *code, own int, s survey, scratch uint32, fram
 	w := module.NewWalker(r.m, own)
 	pays := s.pays
 	for w.Next() {
-		r.instruction(c, w, old, frame)
-		if len(pays) > 0 && pays[0].at == w.To {
-			if p := pays[0]; p.n > 0 && !r.o.Unmetered {
-				r.take(c, r.fuel, p.n, scratch)
-				if p.check {
-					c.get(scratch)
-					r.check(c)
-				}
-			}
-			pays = pays[1:]
+		if len(pays) == 0 || pays[0].at != w.To {
+			r.instruction(c, w, old, frame)
+			continue
 		}
+		p := pays[0]
+		pays = pays[1:]
+		if p.small {
+			r.unroll(c, w, old, func() { r.pay(c, p.n*turnsPaid, true, scratch) }, frame)
+			continue
+		}
+		r.instruction(c, w, old, frame)
+		if p.n > 0 && !r.o.Unmetered {
+			r.pay(c, p.n, p.check, scratch)
+		}
+	}
+}
+
+// pay takes fuel and looks what is left.
+func (r *rewriter) pay(c *code, n int64, check bool, scratch uint32) {
+	r.take(c, r.fuel, n, scratch)
+	if check {
+		c.get(scratch)
+		r.check(c)
 	}
 }
 

@@ -53,8 +53,8 @@ const (
 // locals declares lPiece and lFuel.
 func locals(c *code) { c.byte(2, 1, byte(module.I32), 1, byte(module.I64)) }
 
-// pay takes what so many bytes cost, and calls the host where fuel runs out.
-func (r *rewriter) pay(c *code, n uint32) {
+// payBytes takes what so many bytes cost, and calls the host where fuel runs out.
+func (r *rewriter) payBytes(c *code, n uint32) {
 	c.op(opGlobGet, r.fuel)
 	c.get(n)
 	c.byte(opExtendU)
@@ -94,7 +94,7 @@ func (r *rewriter) fill(c *code) {
 	locals(c)
 	c.byte(module.OpLoop, noResult)
 	piece(c)
-	r.pay(c, lPiece)
+	r.payBytes(c, lPiece)
 	c.get(pTo)
 	c.get(pFrom)
 	c.get(lPiece)
@@ -116,7 +116,7 @@ func (r *rewriter) copy(c *code) {
 	c.byte(opI32LeU, 0x72, opIf, noResult) // or
 	c.byte(module.OpLoop, noResult)
 	piece(c)
-	r.pay(c, lPiece)
+	r.payBytes(c, lPiece)
 	c.get(pTo)
 	c.get(pFrom)
 	c.get(lPiece)
@@ -136,7 +136,7 @@ func (r *rewriter) copy(c *code) {
 	}
 	c.byte(module.OpLoop, noResult)
 	piece(c)
-	r.pay(c, lPiece)
+	r.payBytes(c, lPiece)
 	add(c, pN, opI32Sub)
 	for _, p := range []uint32{pTo, pFrom} {
 		c.get(p)
@@ -151,7 +151,7 @@ func (r *rewriter) copy(c *code) {
 
 func (r *rewriter) init(c *code, segment uint32) {
 	locals(c)
-	r.pay(c, pN)
+	r.payBytes(c, pN)
 	c.get(pTo)
 	c.get(pFrom)
 	c.get(pN)

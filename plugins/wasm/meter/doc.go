@@ -6,6 +6,7 @@
 // on the module and its input alone: the same batch burns the same fuel on every machine.
 //
 //   - A function pays for everything in it outside of its loops, plus EntryCost. A turn of a loop pays for everything in it outside of inner loops.
+//     A small loop pays for four turns at once.
 //     Code between two payments only runs forward, so what is paid is never less than what runs.
 //   - A function that calls others also pays its frame into a second global and takes it back when it returns, so that recursion is bounded.
 //   - memory.fill and memory.copy run in pieces of at most PieceSize and pay for each before it runs; memory.init, table.init, table.copy and memory.grow pay for

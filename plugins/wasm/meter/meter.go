@@ -82,6 +82,7 @@ type rewriter struct {
 	bodies        [][]byte
 	extra         []extra // functions behind those of the module
 	helpers       map[helperKey]uint32
+	unrolled      int // bytes that were written again
 }
 
 type extra struct {

@@ -125,6 +125,19 @@ func pairWith(t testing.TB, wasm []byte, limit int64, pages uint32) (plain, mete
 	return plain, metered, nil
 }
 
+func rewrite(t testing.TB, wasm []byte) *meter.Result {
+	t.Helper()
+	m, err := module.Parse(wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := meter.Rewrite(m, meter.Options{MaxPages: pages})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
 func assemble(t testing.TB, text string) []byte {
 	t.Helper()
 	wasm, err := wasmtest.Assemble(text)

@@ -7,6 +7,8 @@ type Walker struct {
 	Sub uint32
 	// Index is the function, type, local, global, label or segment that the instruction names.
 	Index uint32
+	// Labels are the targets of a br_table, the default last; they are nil for other instructions.
+	Labels []uint32
 	// From and To are where the instruction stands in the code.
 	From, To int
 	// Cost is what the instruction weighs in fuel.
@@ -72,7 +74,7 @@ func (w *Walker) Next() bool {
 		return false
 	}
 	w.From = w.r.off
-	w.Op, w.Sub, w.Index = w.r.byte(), 0, 0
+	w.Op, w.Sub, w.Index, w.Labels = w.r.byte(), 0, 0, nil
 	e := effectOf(w.Op)
 	if w.Op == OpBulk {
 		w.Sub = w.r.u32()
@@ -94,6 +96,14 @@ func (w *Walker) Next() bool {
 
 // Depth is how many blocks are open after the instruction, that of the function itself included; 0 after the last end.
 func (w *Walker) Depth() int { return len(w.frames) }
+
+// BlockParams is how many parameters the innermost open block has.
+func (w *Walker) BlockParams() int {
+	if len(w.frames) == 0 {
+		return 0
+	}
+	return w.frames[len(w.frames)-1].params
+}
 
 func (w *Walker) pop(n int) {
 	w.height = max(w.height-n, w.frames[len(w.frames)-1].base)
@@ -126,7 +136,7 @@ func (w *Walker) immediate(e effect) {
 			w.r.fail("more than %d targets of br_tables in a function", maxTargets)
 		}
 		for range n + 1 {
-			w.below(len(w.frames), "label")
+			w.Labels = append(w.Labels, w.below(len(w.frames), "label"))
 		}
 	case immFunc:
 		w.Index = w.below(m.NumFuncs(), "function")

@@ -52,8 +52,8 @@ func (g *generator) statements(depth int) {
 }
 
 func (g *generator) statement(depth int) {
-	kind := g.r.IntN(14)
-	if depth == 0 && kind > 6 {
+	kind := g.r.IntN(16)
+	if depth <= 0 && kind > 6 && kind < 14 {
 		kind -= 7
 	}
 	switch kind {
@@ -96,6 +96,8 @@ func (g *generator) statement(depth int) {
 		g.bulk()
 	case 12:
 		g.line("i32.const %d\nmemory.grow\nlocal.set 2", g.r.IntN(3))
+	case 14, 15:
+		g.tight()
 	case 13:
 		if g.r.IntN(6) == 0 {
 			g.i32(1)
@@ -115,6 +117,45 @@ func (g *generator) loop(depth int) {
 	g.line("i32.const %d\nlocal.set %d\nloop", 1+g.r.IntN(12), c)
 	g.statements(depth - 1)
 	g.line("local.get %d\ni32.const 1\ni32.sub\nlocal.tee %d\nbr_if 0\nend", c, c)
+}
+
+// tight is a loop of a few instructions, which may be left and begun again from anywhere in it.
+func (g *generator) tight() {
+	if g.used == maxCounters {
+		return
+	}
+	c := 5 + g.used
+	g.used++
+	work := func() {
+		g.line("local.get 3\ni64.const %d\n%s\nlocal.set 3", g.r.Int64N(1<<20)+3, g.pick("i64.add", "i64.mul", "i64.xor", "i64.rotl", "i64.sub"))
+	}
+	odd := func() {
+		g.line("local.get 3\ni64.const %d\ni64.shr_u\ni32.wrap_i64\ni32.const %d\ni32.and", g.r.IntN(40), 1+g.r.IntN(3))
+	}
+	result := g.r.IntN(2) == 0
+	g.line("i32.const %d\nlocal.set %d\nblock\nloop%s", g.r.IntN(30), c, map[bool]string{true: " i64"}[result])
+	g.line("local.get %d\ni32.eqz\nbr_if 1\nlocal.get %d\ni32.const 1\ni32.sub\nlocal.set %d", c, c, c)
+	work()
+	switch g.r.IntN(4) {
+	case 0:
+		g.line("block")
+		odd()
+		g.line("br_table 0 1 2 0\nend")
+	case 1:
+		odd()
+		g.line("i32.eqz\nif")
+		work()
+		g.line("%s\nend", g.pick("br 1", "br 2", "local.get 3\nreturn", "local.get 3\nglobal.set 0"))
+	case 2:
+		g.line("i32.const 64\nlocal.get 3\ni64.store8 0")
+	}
+	odd()
+	g.line("br_if %d", g.r.IntN(2))
+	if result {
+		g.line("local.get 3\ni64.const 1\ni64.add\nend\nlocal.set 1\nend")
+		return
+	}
+	g.line("%s\nend\nend", g.pick("br 0", "br 1", "nop"))
 }
 
 func (g *generator) bulk() {
