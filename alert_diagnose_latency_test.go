@@ -1,0 +1,96 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/faultfs"
+)
+
+// signals are two writes of the class signal.
+func signals(s *stage) {
+	for range 2 {
+		if _, err := s.db.Exec(s.t.Context(), "INSERT INTO t (n, v) VALUES (?, 's')", 999_999, engine.WithClass(engine.ClassSignal), engine.WithName("signal")); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// lookups are two reads of the class signal that need the index of their table.
+func lookups(s *stage) {
+	for range 2 {
+		if err := s.db.QueryRow(s.t.Context(), "SELECT count(*) FROM t a, t b WHERE a.id <= ? AND b.n >= a.n AND b.n < a.n + 1", 150, engine.WithClass(engine.ClassSignal), engine.WithName("signal")).
+			Scan(new(int)); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// pause is how long a cause that takes time takes: enough to be over the limit, and not more.
+const pause = 70 * time.Millisecond
+
+// held is a transaction that does something else while it holds the writer; before it lets go, meanwhile is called.
+func held(s *stage, name string, d time.Duration, meanwhile func()) {
+	err := s.db.Update(s.t.Context(), func(ctx context.Context, tx *engine.Tx) error {
+		if _, err := tx.Exec(ctx, "UPDATE t SET v = 'x' WHERE id = 1"); err != nil {
+			return err
+		}
+		if meanwhile != nil {
+			meanwhile()
+		}
+		time.Sleep(d)
+		return nil
+	}, engine.WithName(name))
+	if err != nil {
+		s.t.Log(err)
+	}
+}
+
+// TestAlertsOfLatency: what makes calls slow is found, and what only is there beside it is not taken for it.
+func TestAlertsOfLatency(t *testing.T) {
+	t.Parallel()
+	for _, x := range []incident{
+		{name: "slow disk", rule: "SignalLatencyHigh", cause: "disk_slow", says: []string{"COMMIT takes", "times the usual"}, within: 16, also: []string{"WriterBusy"}, usual: signals,
+			begin: func(s *stage) {
+				s.faults.Add(faultfs.Rule{Kind: sqlite.OpSync, Files: []sqlite.FileKind{sqlite.FileWAL}, Sticky: true, Then: func(sqlite.Op) { time.Sleep(pause) }})
+			}, end: func(s *stage) { s.faults.Clear() }},
+		{name: "index gone", rule: "SignalLatencyHigh", cause: "plan_changed", says: []string{"SELECT t", "t_n", "SCAN b", "times the usual"}, within: 16, usual: lookups,
+			begin: func(s *stage) { exec(s.t, s.db, "DROP INDEX t_n") }, end: func(s *stage) { exec(s.t, s.db, "CREATE INDEX t_n ON t (n)") }},
+		{name: "waiting for a holder", rule: "SignalLatencyHigh", cause: "writer_held", says: []string{`"fetch prices"`, "between its statements"}, within: 16, also: []string{"WriterBusy"}, usual: signals,
+			each: func(s *stage) {
+				done := make(chan struct{})
+				held(s, "fetch prices", pause, func() {
+					go func() {
+						defer close(done)
+						signals(s)
+					}()
+					eventually(s.t, "a signal that waits for the writer", func() bool { return s.db.Stats().Writer.Waiting > 0 })
+				})
+				<-done
+			}},
+		{name: "busy with a holder", rule: "WriterBusy", cause: "writer_held", says: []string{`"fetch prices"`, "between its statements"}, within: 16,
+			config: func(c *engine.Config) {
+				c.Alerts.Limits = []string{"WriterBusy > 0.25% resolve < 0.2% for 30s hold 20s"}
+			},
+			each: func(s *stage) { held(s, "fetch prices", pause, nil) }},
+		{name: "growth", rule: "AnalyticsSlow", cause: "data_growth", says: []string{"SELECT reports", "rows, and had 2000"}, within: 16,
+			config: func(c *engine.Config) {
+				c.Telemetry.Interval = 30 * time.Second
+				c.Alerts.Limits = []string{"AnalyticsSlow > 30ms resolve < 20ms for 30s least 3"}
+			},
+			usual: func(s *stage) {
+				_ = s.db.QueryRow(s.t.Context(), "SELECT sum(n * n) + count(DISTINCT n) FROM reports", engine.WithClass(engine.ClassAnalytics)).Scan(new(int))
+			},
+			begin: func(s *stage) {
+				exec(s.t, s.db, "INSERT INTO reports (n) WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 58000) SELECT i FROM c")
+			},
+			end: func(s *stage) {
+				exec(s.t, s.db, "DELETE FROM reports WHERE id > 2000")
+			}},
+	} {
+		t.Run(x.name, x.run)
+	}
+}

@@ -1,0 +1,235 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/clock"
+	"github.com/tidegate/engine/internal/faultfs"
+	"github.com/tidegate/engine/internal/testdb"
+)
+
+// incident is a cause that is put into a database which is at work, and the alert that must come of it.
+type incident struct {
+	name, rule, cause string
+	// says is in the summary of the diagnosis, or in its evidence.
+	says []string
+	// config changes the configuration; also names rules whose alerts follow from the cause, too.
+	config func(*engine.Config)
+	also   []string
+	// begin puts the cause in, go on is what it does in each interval, end takes it away. Each may be nil.
+	begin, each, end func(*stage)
+	// usual is the work of an interval that is there all the time, besides that of all incidents.
+	usual func(*stage)
+	// within bounds the intervals until the alert fires, and until it ends.
+	within int
+}
+
+// stage is a database with everything that an incident may do to it.
+type stage struct {
+	t      *testing.T
+	db     *engine.DB
+	clock  *clock.Fake
+	faults *faultfs.Plan
+	free   *atomic.Int64
+	path   string
+	undo   []func()
+	last   any // what begin hands to each and end
+}
+
+// rows is how many rows the tables of a stage have.
+const rows = 5_000
+
+func perform(t *testing.T, x *incident) *stage {
+	t.Helper()
+	s := &stage{t: t, clock: clock.NewFake(monday()), faults: &faultfs.Plan{}, free: new(atomic.Int64), path: filepath.Join(t.TempDir(), "stage.db")}
+	s.free.Store(1 << 40)
+	cfg := engine.DefaultConfig(s.path)
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	cfg.Writer.Hold, cfg.Writer.QueueTimeout = 20*time.Second, 30*time.Second
+	if x.config != nil {
+		x.config(&cfg)
+	}
+	ctx := testdb.WithFree(testdb.WithFaults(testdb.WithClock(t.Context(), s.clock), s.faults), func(string) (int64, bool) { return s.free.Load(), true })
+	db, err := engine.Open(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.db = db
+	t.Cleanup(func() {
+		s.faults.Clear()
+		for _, f := range s.undo {
+			f()
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	exec(t, db, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT) STRICT", "CREATE INDEX t_n ON t (n)", "CREATE TABLE reports (id INTEGER PRIMARY KEY, n INTEGER) STRICT",
+		"CREATE TABLE strict_one (id INTEGER PRIMARY KEY, v TEXT NOT NULL) STRICT", "CREATE INDEX reports_n ON reports (n)",
+		fmt.Sprintf("INSERT INTO t (n, v) WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) SELECT i, 'v' FROM c", rows),
+		"INSERT INTO reports (n) WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 2000) SELECT i FROM c")
+	return s
+}
+
+// interval does the work and lets an interval pass; the rules were looked at when it returns.
+func (s *stage) interval(work ...func(*stage)) {
+	s.t.Helper()
+	for _, w := range work {
+		if w != nil {
+			w(s)
+		}
+	}
+	s.clock.Advance(s.db.Config().Telemetry.Interval)
+	want := s.clock.Now()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+		at, err := s.db.Alerts().Evaluated()
+		switch {
+		case err != nil:
+			s.t.Fatal(err)
+		case at.Equal(want):
+			return
+		case time.Now().After(end):
+			s.t.Fatalf("the rules were not looked at: they were at %v, and it is %v", at, want)
+		}
+	}
+}
+
+// business is what happens in every interval of every stage.
+func business(s *stage) {
+	for i := range 3 {
+		_ = s.db.QueryRow(s.t.Context(), "SELECT v FROM t WHERE n = ?", i+1, engine.WithName("lookup")).Scan(new(string))
+	}
+	_, _ = s.db.Exec(s.t.Context(), "UPDATE t SET v = ? WHERE id = ?", "w", 7, engine.WithName("booking"))
+}
+
+// innocent are faults that nobody is to be woken up for, nor to be told of as the cause: a report that has lost its index, of another class and on
+// another lane; a row that a constraint refuses; a transaction that is taken back.
+func innocent(s *stage) {
+	ctx := s.t.Context()
+	_ = s.db.QueryRow(ctx, "SELECT count(*) FROM reports a, reports b WHERE a.id <= 3 AND b.n >= a.n AND b.n < a.n + 1", engine.WithClass(engine.ClassMaintenance), engine.WithName("report")).Scan(new(int))
+	if _, err := s.db.Exec(ctx, "INSERT INTO strict_one VALUES (1, NULL)", engine.WithName("import")); err == nil {
+		s.t.Error("the row was not refused")
+	}
+	_ = s.db.Update(ctx, func(context.Context, *engine.Tx) error { return errMine }, engine.WithName("changed my mind"))
+}
+
+// events counts what has happened to the alerts of a rule.
+func (s *stage) events(rule, what string) (n int) {
+	s.t.Helper()
+	history, err := s.db.Alerts().History(s.t.Context(), 1000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, h := range history {
+		if h.Rule == rule && h.What == what {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *stage) firing() (all []engine.AlertEntry) {
+	s.t.Helper()
+	all, err := s.db.Alerts().Firing()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return all
+}
+
+// quietly checks that no alert goes on but those named. How long things take is the machine's business, so latency is only looked at by its own incidents.
+func (s *stage) quietly(when string, but ...string) {
+	s.t.Helper()
+	for _, a := range s.firing() {
+		if !slices.Contains(append(but, "SignalLatencyHigh", "AnalyticsSlow"), a.Rule) {
+			s.t.Fatalf("%s: %s fires: %s", when, a.Rule, a.Title)
+		}
+	}
+}
+
+// run plays an incident from the usual work to its end.
+func (x *incident) run(t *testing.T) {
+	t.Parallel()
+	s := perform(t, x)
+	for range 8 {
+		s.interval(business, x.usual)
+	}
+	exec(t, s.db, "DROP INDEX reports_n")
+	for range 8 { // long enough for a rule to fire
+		s.interval(business, x.usual, innocent)
+	}
+	s.quietly("with the innocent fault alone")
+	if x.begin != nil {
+		x.begin(s)
+	}
+	n := 0
+	for ; s.events(x.rule, "fired") == 0; n++ {
+		if n == x.within {
+			states, _ := s.db.Alerts().States()
+			t.Fatalf("%s did not fire in %d intervals: %+v", x.rule, n, states)
+		}
+		s.interval(business, x.usual, innocent, x.each)
+	}
+	s.explained(x)
+	for range 3 {
+		s.interval(business, x.usual, innocent, x.each)
+	}
+	if fired, over := s.events(x.rule, "fired"), s.events(x.rule, "resolved"); fired != 1 || over != 0 {
+		t.Fatalf("while the cause was there it fired %d times and ended %d times", fired, over)
+	}
+	if x.end != nil {
+		x.end(s)
+	}
+	for n = 0; s.events(x.rule, "resolved") == 0; n++ {
+		if n == 2*x.within {
+			states, _ := s.db.Alerts().States()
+			t.Fatalf("%s did not end in %d intervals: %+v", x.rule, n, states)
+		}
+		s.interval(business, x.usual, innocent)
+	}
+	for range 5 {
+		s.interval(business, x.usual, innocent)
+	}
+	if fired, over := s.events(x.rule, "fired"), s.events(x.rule, "resolved"); fired != 1 || over != 1 {
+		t.Errorf("it fired %d times and ended %d times, want once each", fired, over)
+	}
+}
+
+// explained checks the diagnosis.
+func (s *stage) explained(x *incident) {
+	s.t.Helper()
+	s.quietly("with the cause", append(x.also, x.rule)...)
+	all := s.firing()
+	i := slices.IndexFunc(all, func(a engine.AlertEntry) bool { return a.Rule == x.rule })
+	if i < 0 {
+		s.t.Fatalf("%s has fired, and does not go on: %+v", x.rule, all)
+	}
+	d := all[i].Diagnosis
+	if d == nil {
+		s.t.Fatalf("%s has no diagnosis", x.rule)
+	}
+	told := strings.Join(append([]string{d.Summary}, d.Evidence...), "\n")
+	if d.Cause != x.cause {
+		s.t.Fatalf("the cause of %s is said to be %s: %s\nruled out: %s", x.rule, d.Cause, told, strings.Join(d.Ruled, "\n"))
+	}
+	for _, want := range x.says {
+		if !strings.Contains(told, want) {
+			s.t.Errorf("%q is not in the diagnosis:\n%s", want, told)
+		}
+	}
+	if len(d.Ruled) == 0 || len(d.Advice) == 0 {
+		s.t.Errorf("nothing is ruled out, or nothing advised: %+v", d)
+	}
+	if c := s.db.Trace().Captured(d.Frozen); d.Frozen == "" || c == nil || c.Len() == 0 || c.Reason != x.rule {
+		s.t.Errorf("the flight recorder was not frozen: %q, %v", d.Frozen, c)
+	}
+}
