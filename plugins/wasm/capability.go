@@ -109,7 +109,7 @@ func (in *instance) log(ctx context.Context, level uint32, b []byte) {
 func (in *instance) output(b []byte) {
 	if in.unit.m.Capabilities.Log {
 		for line := range bytes.Lines(b) {
-			in.log(in.ctx, abi.LevelInfo, bytes.TrimRight(line, "\n"))
+			in.log(in.ctx, abi.LevelInfo, []byte(plugins.BaseNames(string(bytes.TrimRight(line, "\n"))))) // of a panic, mostly
 		}
 	}
 	if len(b) > maxOutput {

@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -151,16 +152,24 @@ func (in *instance) sort(err error) error {
 		kind, reason = plugins.FaultOutOfMemory, "it needed more than limits.memory_pages: raise them, or hold less"
 	}
 	if len(in.out) > 0 {
-		reason += "; it wrote: " + clean(in.out, 1024)
+		reason += "; it wrote: " + clean([]byte(plugins.BaseNames(string(wholeLines(in.out)))), 1024)
 	}
 	return in.fault(kind, reason)
+}
+
+// wholeLines drops the rest of a line whose beginning was not kept.
+func wholeLines(out []byte) []byte {
+	if len(out) == maxOutput {
+		_, out, _ = bytes.Cut(out, []byte("\n"))
+	}
+	return out
 }
 
 // firstLines keeps the beginning of a stack trace.
 func firstLines(s string, n int) string {
 	lines := strings.Split(s, "\n")
 	for i := range lines {
-		lines[i] = strings.TrimSpace(lines[i])
+		lines[i] = strings.TrimSpace(plugins.BaseNames(lines[i]))
 	}
 	return clean([]byte(strings.Join(lines[:min(n, len(lines))], ", ")), 1024)
 }

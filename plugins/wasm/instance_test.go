@@ -1,6 +1,8 @@
 package wasm_test
 
 import (
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -37,6 +39,9 @@ func TestGoGuestFails(t *testing.T) {
 		_, err := call(u, batch(schema))
 		if got := kindOf(t, err); got != want.kind || !strings.Contains(err.Error(), want.text) {
 			t.Errorf("%d: %v: %v; want %v with %q", schema, got, err, want.kind, want.text)
+		}
+		if dir, wd := filepath.Join("testdata", "faulty"), os.TempDir(); strings.Contains(err.Error(), dir) || strings.Contains(err.Error(), wd) || strings.Contains(err.Error(), runtime.GOROOT()+"/") {
+			t.Errorf("%d tells of the machine that it was built on: %v", schema, err)
 		}
 		for _, fine := range []uint32{0, 5, 7, 8, 9, 0} {
 			if _, err := call(u, batch(fine)); err != nil {
