@@ -12,7 +12,6 @@ import (
 	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/tidegate/engine/core/breaker"
-	"github.com/tidegate/engine/core/health"
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/retry"
 	"github.com/tidegate/engine/core/sqlite"
@@ -30,7 +29,7 @@ type protection struct {
 	pacer      *retry.Pacer
 	quarantine quarantined
 	prober     prober
-	volume     *health.Volume
+	vitals     *vitals
 }
 
 // The breakers' numbers. They are the engine's own business: no machine has been met that needs others.

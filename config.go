@@ -55,6 +55,8 @@ type Config struct {
 	Telemetry TelemetryConfig
 	// Alerts says what is wrong enough to be told.
 	Alerts AlertsConfig
+	// Health says from when on Health warns.
+	Health HealthConfig
 	// Extend adds SQL functions, collations and extensions to every connection.
 	Extend Extensions
 
@@ -207,6 +209,7 @@ func DefaultConfig(url string) Config {
 		Rules: RulesConfig{Keep: 10_000},
 		Trace: TraceConfig{Records: 1 << 16, Slow: TraceSlow{Signal: 50 * time.Millisecond, Analytics: 2 * time.Second,
 			Other: 100 * time.Millisecond, Plugin: 5 * time.Millisecond}},
+		Health: HealthConfig{DiskFree: 512 << 20, SnapshotAge: 5 * time.Minute},
 		Telemetry: TelemetryConfig{Measure: true, Interval: 10 * time.Second, Limit: 256 << 20,
 			Slow: SlowConfig{Log: true, Signal: 50 * time.Millisecond, Analytics: 2 * time.Second, Other: 100 * time.Millisecond, Bindings: BindingsShape}},
 		Alerts:  AlertsConfig{Evaluate: true},
@@ -315,6 +318,7 @@ func (c *Config) mistakes(l *lane.Config, url error) []string {
 	bad = append(bad, c.Trace.mistakes()...)
 	bad = append(bad, c.Telemetry.mistakes()...)
 	bad = append(bad, c.alertMistakes()...)
+	bad = append(bad, c.Health.mistakes()...)
 	if c.Writer.Durability > Relaxed {
 		bad = append(bad, "writer.durability: must be Durable or Relaxed")
 	}

@@ -82,7 +82,7 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	db := &DB{cfg: cfg, log: cfg.logger(), clock: newCalendar(seams.clock), chores: chores{stop: make(chan struct{})}}
 	lanes.Observer = observer{db}
 	db.protect(seams.clock, &lanes, &opt)
-	db.guard.volume = volumeOf(loc, seams.free)
+	db.examine(loc, seams.free)
 	if err := db.enforce(&lanes); err != nil {
 		return nil, err
 	}

@@ -31,7 +31,9 @@ func TestReadOnlyMount(t *testing.T) {
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	db, err := engine.Open(t.Context(), config(path))
+	cfg := config(path)
+	cfg.Health.DiskFree = 0 // the volume is a small one
+	db, err := engine.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,14 +31,17 @@ func TestHealth(t *testing.T) {
 	if !h.OK {
 		t.Errorf("not well: %+v", h)
 	}
+	if !h.Ready || h.Level() != engine.HealthOK {
+		t.Errorf("ready %v, level %v", h.Ready, h.Level())
+	}
 	var names []string
 	for _, c := range h.Checks {
 		names = append(names, c.Name)
-		if !c.OK || c.Detail == "" || c.Remedy != "" {
+		if !c.OK || !c.Ready || c.Detail == "" || c.Remedy != "" {
 			t.Errorf("%+v", c)
 		}
 	}
-	if got := strings.Join(names, " "); got != "read write file wal queue connections breakers quarantine rules migration" {
+	if got := strings.Join(names, " "); got != "read write file wal queue connections breakers quarantine rules migration disk snapshot foreign telemetry" {
 		t.Errorf("checks %q", got)
 	}
 	if digest(t, db) != before {

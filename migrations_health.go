@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tidegate/engine/core/health"
 	"github.com/tidegate/engine/core/lane"
 )
 
@@ -21,9 +22,9 @@ func (db *DB) checkMigration(ctx context.Context) Check {
 	c, err := db.lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: "health"}, unsettledRuns, nil)
 	if err != nil {
 		if strings.Contains(err.Error(), "no such table") {
-			return Check{Name: "migration", OK: true, Detail: "no migrations"}
+			return health.Good("migration", "no migrations")
 		}
-		return Check{Name: "migration", Detail: typed(err, "").Error(), Remedy: "see the error"}
+		return health.Failure("migration", typed(err, "").Error(), "see the error")
 	}
 	defer c.Finish()
 	var found []string
@@ -31,7 +32,7 @@ func (db *DB) checkMigration(ctx context.Context) Check {
 	for {
 		ok, err := c.Next(ctx)
 		if err != nil {
-			return Check{Name: "migration", Detail: typed(err, "").Error(), Remedy: "see the error"}
+			return health.Failure("migration", typed(err, "").Error(), "see the error")
 		}
 		if !ok {
 			break
@@ -45,7 +46,7 @@ func (db *DB) checkMigration(ctx context.Context) Check {
 		}
 	}
 	if found == nil {
-		return Check{Name: "migration", OK: true, Detail: "every change of the schema has come to its end"}
+		return health.Good("migration", "every change of the schema has come to its end")
 	}
-	return Check{Name: "migration", Detail: strings.Join(found, "; "), Remedy: remedy}
+	return health.Failure("migration", strings.Join(found, "; "), remedy)
 }

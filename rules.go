@@ -10,6 +10,7 @@ import (
 	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/tidegate/engine/core/change"
+	"github.com/tidegate/engine/core/health"
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/sdk/contract"
@@ -150,10 +151,10 @@ func (db *DB) checkRules(ctx context.Context) Check {
 		add(q.Plugin, q.Version)
 	}
 	if len(names) == 0 {
-		return Check{Name: "rules", OK: true, Detail: "none is out of service"}
+		return health.Good("rules", "none is out of service")
 	}
-	return Check{Name: "rules", Detail: "in quarantine: " + strings.Join(names, ", "),
-		Remedy: "mend the plug-in and reload it (engine plugin reload), or lift its quarantine (engine plugin quarantine --lift); until then its tables refuse writes"}
+	return health.Failure("rules", "in quarantine: "+strings.Join(names, ", "),
+		"mend the plug-in and reload it (engine plugin reload), or lift its quarantine (engine plugin quarantine --lift); until then its tables refuse writes")
 }
 
 // mistakes lists what is wrong with the rules.

@@ -173,6 +173,7 @@ func (db *DB) interval(ctx context.Context, m *moments) {
 	}
 	m.at, m.busy = now, busy
 	t.window.Rotate(t.work.Gather)
+	db.noteLosses(now)
 	readings := make([]metric.Reading, 0, 256)
 	if !m.looked {
 		m.looked = true

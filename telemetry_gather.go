@@ -31,7 +31,7 @@ func (db *DB) gather(add func(metric.Reading)) {
 	a.wal(&s)
 	a.value(metric.FileSize, float64(db.size()))
 	a.value(metric.FileFreelist, float64(t.freelist.Load()))
-	if free, known := db.guard.volume.Free(context.Background()); known {
+	if free, known := db.guard.vitals.volume.Free(context.Background()); known {
 		a.value(metric.DiskFree, float64(free))
 	}
 	a.value(metric.SnapshotAge, s.Oldest.Age.Seconds())

@@ -48,6 +48,7 @@ func table() []setting {
 	out = append(out, tenantSettings()...)
 	out = append(out, telemetrySettings()...)
 	out = append(out, alertSettings()...)
+	out = append(out, healthSettings()...)
 	return append(out, serverSettings()...)
 }
 

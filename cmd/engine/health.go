@@ -3,13 +3,17 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/config"
+	"github.com/tidegate/engine/internal/server"
 )
 
 var healthVerb = verb{name: "health", summary: "check that the database can be relied on; exit code 1 if not; end a quarantine", run: runHealth}
@@ -20,90 +24,142 @@ const exitDown = 3
 const healthExamples = `  engine health
   engine health --db sqlite:////var/lib/desk/production_trading.db --json
   engine health && start-trading
+  engine health --server unix:/run/tidegate/engine.sock   # of that server and nobody else
   engine health --reset          # why it is in quarantine, and whether it is whole again
   engine health --reset --yes    # ends the quarantine of a database that is whole
+
+Where an ` + "`engine serve`" + ` runs on the database, it is asked: it knows of its own lines, breakers and snapshots. Otherwise, and with --local, the
+database is opened for the checks. A WARNING is work for an operator while the database serves on.
 
 Exit codes: 0 well, 1 degraded (it can be read; the checks say what is wrong), 2 the command line was wrong, 3 down (not even reading works).
 With --reset: 0 not in quarantine, or released; 1 still in quarantine; 3 as above.
 `
 
-// checked is what --json prints about one check.
-type checked struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
-	Remedy string `json:"remedy,omitempty"`
+// healthFlags are those of engine health.
+type healthFlags struct {
+	settings           *sources
+	asJSON, reset, yes bool
+	local, server      bool
+	timeout            time.Duration
 }
 
-// report is what --json prints.
-type report struct {
-	OK       bool       `json:"ok"`
-	Level    string     `json:"level"`
-	Checks   []checked  `json:"checks"`
-	Breakers []switched `json:"breakers"`
-}
-
-// switched is what --json prints about one circuit breaker.
-type switched struct {
-	Name       string `json:"name"`
-	State      string `json:"state"`
-	Since      string `json:"since,omitempty"` // RFC 3339
-	RetryAfter int64  `json:"retry_after_ms,omitempty"`
-	Failures   uint64 `json:"failures"`
-	Opened     uint64 `json:"opened"`
-	Refused    uint64 `json:"refused"`
-}
-
-func switchedOf(b engine.BreakerStats) switched {
-	s := switched{Name: b.Name, State: b.State.String(), RetryAfter: b.RetryAfter.Milliseconds(), Failures: b.Failures, Opened: b.Opened, Refused: b.Refused}
-	if !b.Since.IsZero() {
-		s.Since = b.Since.UTC().Format(time.RFC3339)
+func (h *healthFlags) mistake(positional []string) error {
+	switch {
+	case len(positional) > 0:
+		return errors.New("takes no arguments: name the database with --db")
+	case h.yes && !h.reset:
+		return errors.New("--yes belongs to --reset")
+	case h.local && h.server:
+		return errors.New("--local asks no server, and --server names one: give one of the two")
+	case h.reset && h.server:
+		return errors.New("--reset is done on the database itself, by whoever may write its files: name it with --db")
+	case h.timeout < 0:
+		return errors.New("--timeout must not be negative")
 	}
-	return s
+	return nil
 }
 
 func runHealth(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flags("health", "[flags]", healthExamples)
-	url := databaseFlag(f)
-	asJSON := f.Bool("json", false, "print one JSON object")
-	timeout := f.Duration("timeout", 10*time.Second, "how long the checks may take; with --reset 0 is without limit")
-	reset := f.Bool("reset", false, "say why the database is in quarantine, check it, and with --yes release it")
-	yes := f.Bool("yes", false, "with --reset: release it if it is whole")
+	h := healthFlags{settings: remoteFlags(f)}
+	f.BoolVar(&h.asJSON, "json", false, "print one JSON object")
+	f.BoolVar(&h.local, "local", false, "open the database for the checks even where a server runs on it")
+	f.DurationVar(&h.timeout, "timeout", 10*time.Second, "how long the checks may take; with --reset 0 is without limit")
+	f.BoolVar(&h.reset, "reset", false, "say why the database is in quarantine, check it, and with --yes release it")
+	f.BoolVar(&h.yes, "yes", false, "with --reset: release it if it is whole")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
 		return code
 	}
-	if len(positional) > 0 {
-		return misuse(stderr, "engine health", fmt.Errorf("takes no arguments: name the database with --db"))
+	h.server = given(f, "server")
+	if err := h.mistake(positional); err != nil {
+		return misuse(stderr, "engine health", err)
 	}
-	if *yes && !*reset {
-		return misuse(stderr, "engine health", fmt.Errorf("--yes belongs to --reset"))
+	if h.reset && !given(f, "timeout") {
+		h.timeout = 0 // the check reads the whole database
 	}
-	if *reset && !given(f, "timeout") {
-		*timeout = 0 // the check reads the whole database
-	}
-	if *timeout > 0 {
+	if h.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, *timeout)
+		ctx, cancel = context.WithTimeout(ctx, h.timeout)
 		defer cancel()
 	}
-	db, err := openExisting(ctx, configure(ctx, *url))
+	settings, err := h.settings.load()
+	if err != nil {
+		failure(stderr, "health", err)
+		return exitDown
+	}
+	if !h.local && !h.reset {
+		r, asked, err := askServer(ctx, settings, h.server)
+		switch {
+		case err != nil:
+			failure(stderr, "health", err)
+			return exitDown
+		case asked:
+			return tellHealth(r, h.asJSON, stdout, stderr)
+		}
+	}
+	cfg := configure(ctx, settings.Engine.URL)
+	cfg.Health = settings.Engine.Health
+	db, err := openExisting(ctx, cfg)
 	if err != nil {
 		failure(stderr, "health", err)
 		return exitDown
 	}
 	defer db.Close()
-	if *reset {
-		return resetQuarantine(ctx, db, *yes, stdout, stderr)
+	if h.reset {
+		return resetQuarantine(ctx, db, h.yes, stdout, stderr)
 	}
-	h := db.Health(ctx)
-	if err := printHealth(stdout, h, *asJSON); err != nil {
+	found := db.Health(ctx)
+	return tellHealth(&healthReport{HealthReport: server.ReportOf(&found, true), By: "this program, which opened the database for it"}, h.asJSON, stdout, stderr)
+}
+
+// healthReport is what --json prints.
+type healthReport struct {
+	server.HealthReport
+	// By says who has looked.
+	By string `json:"by"`
+}
+
+// askServer asks the server that runs on the database. asked is false where there is none: nobody listens, or whoever does knows the token of
+// another database. must is for a server that was named: it has to answer.
+func askServer(ctx context.Context, settings *config.Settings, must bool) (r *healthReport, asked bool, err error) {
+	s, err := connectTo(settings)
+	if err != nil {
+		if !must && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, errNoTokenFile)) {
+			return nil, false, nil
+		}
+		return nil, false, err
+	}
+	_, text, err := s.send(ctx, "/readyz", nil)
+	var absent *absentError
+	if errors.As(err, &absent) && !must {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("the server on %s: %w", s.where, err)
+	}
+	r = &healthReport{By: "engine serve on " + s.where}
+	if json.Unmarshal(text, &r.HealthReport) == nil && r.Level != "" && (r.Draining || len(r.Checks) > 0 && r.Checks[0].Detail != "") {
+		return r, true, nil
+	}
+	switch {
+	case !must:
+		return nil, false, nil
+	case len(r.Checks) > 0 || r.Draining: // it speaks, and takes us for a stranger
+		return nil, false, &refusedError{kind: "token"}
+	}
+	return nil, false, fmt.Errorf("what answers on %s is no `engine serve`: --server names another", s.where)
+}
+
+// tellHealth prints a report and returns its exit code.
+func tellHealth(r *healthReport, asJSON bool, stdout, stderr io.Writer) int {
+	if err := printHealth(stdout, r, asJSON); err != nil {
 		return failure(stderr, "health", err)
 	}
-	switch h.Level() {
-	case engine.HealthOK:
+	switch r.Level {
+	case engine.HealthOK.String():
 		return exitOK
-	case engine.HealthDegraded:
+	case engine.HealthDegraded.String():
 		return exitError
 	}
 	return exitDown
@@ -150,23 +206,22 @@ func resetQuarantine(ctx context.Context, db *engine.DB, yes bool, stdout, stder
 	return exitOK
 }
 
-func printHealth(w io.Writer, h engine.Health, asJSON bool) error {
+func printHealth(w io.Writer, r *healthReport, asJSON bool) error {
 	if asJSON {
-		r := report{OK: h.OK, Level: h.Level().String(), Checks: []checked{}, Breakers: []switched{}}
-		for _, b := range h.Breakers {
-			r.Breakers = append(r.Breakers, switchedOf(b))
-		}
-		for _, c := range h.Checks {
-			r.Checks = append(r.Checks, checked(c))
-		}
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(r)
+		return printIndented(w, r)
+	}
+	if r.Draining {
+		_, err := fmt.Fprintf(w, "%s is about to stop\n", r.By)
+		return err
 	}
 	t := newTable(w, []string{"check", "state", "detail", "remedy"})
-	for _, c := range h.Checks {
+	for _, c := range r.Checks {
 		state, remedy := "ok", c.Remedy
-		if !c.OK {
+		switch {
+		case c.OK:
+		case c.Ready:
+			state = "WARNING"
+		default:
 			state = "FAILED"
 		}
 		if remedy == "" {
@@ -176,5 +231,9 @@ func printHealth(w io.Writer, h engine.Health, asJSON bool) error {
 			return err
 		}
 	}
-	return t.end()
+	if err := t.end(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s, says %s\n", r.Level, r.By)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/quarantine"
+	"github.com/tidegate/engine/internal/server"
 )
 
 func TestHealth(t *testing.T) {
@@ -24,7 +25,7 @@ func TestHealth(t *testing.T) {
 	if strings.Contains(o.stdout, "FAILED") {
 		t.Errorf("a sound database fails:\n%s", o.stdout)
 	}
-	var r report
+	var r healthReport
 	if err := json.Unmarshal([]byte(must(t, "health", "--db", url, "--json").stdout), &r); err != nil || !r.OK || r.Level != "ok" || len(r.Checks) < 8 || len(r.Breakers) != 3 || r.Breakers[0].State != "closed" {
 		t.Errorf("JSON: %v, %+v", err, r)
 	}
@@ -48,11 +49,12 @@ func TestHealthOfWhatIsNotThere(t *testing.T) {
 func TestHealthPrintsRemedies(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	h := engine.Health{Checks: []engine.Check{{Name: "read", OK: true, Detail: "fine"}, {Name: "wal", Detail: "too large", Remedy: "find the long reader"}}}
-	if err := printHealth(&b, h, false); err != nil {
+	h := engine.Health{Checks: []engine.Check{{Name: "read", OK: true, Ready: true, Detail: "fine"}, {Name: "queue", Detail: "too long", Remedy: "ask for less"},
+		{Name: "wal", Ready: true, Detail: "too large", Remedy: "find the long reader"}}}
+	if err := printHealth(&b, &healthReport{HealthReport: server.ReportOf(&h, true), By: "a test"}, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"read   ok      fine", "wal    FAILED  too large  find the long reader"} {
+	for _, want := range []string{"read   ok       fine       -", "queue  FAILED   too long   ask for less", "wal    WARNING  too large  find the long reader", "degraded, says a test"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

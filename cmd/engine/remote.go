@@ -48,13 +48,18 @@ func (s *sources) connect() (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
+	return connectTo(settings)
+}
+
+// connectTo is connect with settings that have been read.
+func connectTo(settings *config.Settings) (*remote, error) {
 	path, err := tokenPath(settings)
 	if err != nil {
 		return nil, err
 	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no token in %s: does `engine serve` run on this database? --db names the database, --token-file the file", path)
+		return nil, fmt.Errorf("there is no token in %s (%w): does `engine serve` run on this database? --db names the database, --token-file the file", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err
@@ -121,37 +126,11 @@ func (e *refusedError) Error() string {
 
 // call sends a request and decodes the answer. body may be nil, which makes it a GET.
 func (r *remote) call(ctx context.Context, path string, body, into any) error {
-	method, content := http.MethodGet, io.Reader(nil)
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		method, content = http.MethodPost, bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, r.base+path, content)
+	status, text, err := r.send(ctx, path, body)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+r.token)
-	req.Header.Set("Content-Type", "application/json")
-	res, err := r.client.Do(req)
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		var deep *net.OpError
-		if errors.As(err, &deep) && deep.Op == "dial" {
-			return fmt.Errorf("no server answers on %s (%w): start one with `engine serve`, or name it with --server", r.where, deep.Err)
-		}
-		return err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusOK {
+	if status != http.StatusOK {
 		var wrong struct {
 			Error struct {
 				Kind    string `json:"kind"`
@@ -159,12 +138,56 @@ func (r *remote) call(ctx context.Context, path string, body, into any) error {
 			} `json:"error"`
 		}
 		if json.Unmarshal(text, &wrong) != nil || wrong.Error.Message == "" {
-			return fmt.Errorf("what answers on %s is no `engine serve` (status %d): --server names another", r.where, res.StatusCode)
+			return fmt.Errorf("what answers on %s is no `engine serve` (status %d): --server names another", r.where, status)
 		}
-		return &refusedError{res.StatusCode, wrong.Error.Kind, wrong.Error.Message}
+		return &refusedError{status, wrong.Error.Kind, wrong.Error.Message}
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("what answers on %s is no `engine serve`: %w", r.where, err)
 	}
 	return nil
+}
+
+// absentError says that nobody listens where the server was looked for.
+type absentError struct {
+	where string
+	cause error
+}
+
+func (e *absentError) Error() string {
+	return fmt.Sprintf("no server answers on %s (%v): start one with `engine serve`, or name it with --server", e.where, e.cause)
+}
+
+func (e *absentError) Unwrap() error { return e.cause }
+
+// send sends a request and returns the answer, whatever its status.
+func (r *remote) send(ctx context.Context, path string, body any) (status int, text []byte, err error) {
+	method, content := http.MethodGet, io.Reader(nil)
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return 0, nil, err
+		}
+		method, content = http.MethodPost, bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, r.base+path, content)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+r.token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := r.client.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return 0, nil, ctx.Err()
+		}
+		var deep *net.OpError
+		if errors.As(err, &deep) && deep.Op == "dial" {
+			return 0, nil, &absentError{r.where, deep.Err}
+		}
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	text, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return res.StatusCode, text, err
 }

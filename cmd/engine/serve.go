@@ -99,6 +99,9 @@ func serve(ctx context.Context, settings *config.Settings, stderr io.Writer) (er
 	return s.Serve(ctx, l)
 }
 
+// errNoTokenFile says that nothing says where the token would be.
+var errNoTokenFile = errors.New("server.token_file: a database in memory has no file to put the token beside: name one with --token-file")
+
 // tokenPath is where the token lies: beside the database, where nothing else is said.
 func tokenPath(settings *config.Settings) (string, error) {
 	loc, err := sqlite.ParseURL(settings.Engine.URL)
@@ -107,7 +110,7 @@ func tokenPath(settings *config.Settings) (string, error) {
 	}
 	path := settings.Server.TokenFile
 	if path == "" && loc.Memory {
-		return "", errors.New("server.token_file: a database in memory has no file to put the token beside: name one with --token-file")
+		return "", errNoTokenFile
 	}
 	return cmp.Or(path, loc.Path+".token"), nil
 }

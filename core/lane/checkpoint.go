@@ -24,7 +24,7 @@ func (s *shift) checkpoint() {
 		tried = 0 // the WAL was reset
 		s.w.stats.wal.tried.Store(0)
 	}
-	if frames-tried < s.w.wal.CheckpointFrames {
+	if frames-tried < s.w.wal.CheckpointFrames && !s.w.stats.wal.pin.stale(s.w.cfg.IdleTruncate) {
 		return
 	}
 	s.w.lanes.letGo()

@@ -73,6 +73,8 @@ func (s *shift) foreign() error {
 	}
 	if v != s.seen && s.seen != 0 {
 		s.w.stats.file.foreign.Add(1)
+		now := s.w.lanes.clock.Now()
+		s.w.stats.file.foreignAt.Store(&now)
 		s.w.store.BumpSchema()
 		s.polite.sign()
 	}

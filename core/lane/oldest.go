@@ -59,10 +59,12 @@ type pin struct {
 	at    atomic.Int64 // frames that were copied
 	since atomic.Int64 // when a checkpoint first stopped there, clock ns; 0: the latest one was complete
 	ours  atomic.Bool  // a snapshot of this process explains it
+	tried atomic.Int64 // when a checkpoint last was, ns since 1970
 }
 
 // met notes how far a checkpoint has come.
 func (p *pin) met(l *Lanes, log, done int) {
+	p.tried.Store(time.Now().UnixNano())
 	switch {
 	case log < 0: // another connection was at it, and nothing was found out
 		return
@@ -76,6 +78,11 @@ func (p *pin) met(l *Lanes, log, done int) {
 	}
 	all := l.snapshots()
 	p.ours.Store(len(all) > 0 && all[0].since <= p.since.Load())
+}
+
+// stale reports whether it is time to look whether somebody is still in the way: where little is written, the next checkpoint is far off.
+func (p *pin) stale(after time.Duration) bool {
+	return p.since.Load() != 0 && time.Now().UnixNano()-p.tried.Load() >= int64(after)
 }
 
 // foreignSince is since when somebody else has held the log; 0 for never.

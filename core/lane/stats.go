@@ -19,7 +19,10 @@ type writerStats struct {
 }
 
 // fileStats count what happens to the file from outside.
-type fileStats struct{ busy, foreign, reconnects, moved, yields atomic.Uint64 }
+type fileStats struct {
+	busy, foreign, reconnects, moved, yields atomic.Uint64
+	foreignAt                                atomic.Pointer[time.Time]
+}
 
 // outcomeStats count the groups whose COMMIT failed, by what was found out about them.
 type outcomeStats struct{ committed, missing, unknown atomic.Uint64 }
@@ -75,11 +78,13 @@ type LimitStats struct {
 
 // FileStats counts what happened to the database file from outside.
 type FileStats struct {
-	Busy       uint64 // waits for another program's lock
-	Foreign    uint64 // commits of other programs that were noticed
-	Moved      uint64 // times the file was found renamed, replaced or unlinked
-	Reconnects uint64 // connections of the writer after the first
-	Yields     uint64 // times the write lock was left alone for other programs
+	Busy    uint64 // waits for another program's lock
+	Foreign uint64 // commits of other programs that were noticed
+	// LastForeign is when the latest of these was noticed; zero for none.
+	LastForeign time.Time
+	Moved       uint64 // times the file was found renamed, replaced or unlinked
+	Reconnects  uint64 // connections of the writer after the first
+	Yields      uint64 // times the write lock was left alone for other programs
 }
 
 // PoolStats is the state of a lane of readers.
@@ -133,6 +138,9 @@ func (l *Lanes) Stats() Stats {
 	}
 	for i := range s.sizes {
 		st.Writer.GroupSize[i] = s.sizes[i].Load()
+	}
+	if at := s.file.foreignAt.Load(); at != nil {
+		st.Writer.File.LastForeign = *at
 	}
 	st.WAL = WALStats{Bytes: l.store.WALBytes(), Used: w.walUsed(), Checkpoints: s.wal.checkpoints.Load(), Incomplete: s.wal.incomplete.Load(),
 		Ended: l.ended.Load(), Time: time.Duration(s.wal.took.Load())}

@@ -70,3 +70,9 @@ func (t *Tally) Gather(id ID, keyA, keyB string, add func(Reading)) {
 		add(Reading{ID: id, Labels: Labels(labels...), Value: float64(n)})
 	})
 }
+
+// Total is how much was counted under all labels together.
+func (t *Tally) Total() (n uint64) {
+	t.t.each(func(_, _ string, c uint64) { n += c })
+	return n
+}

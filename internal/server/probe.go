@@ -2,8 +2,8 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -43,32 +43,28 @@ func (s *Server) forget() {
 	s.ready.asked = time.Time{}
 }
 
-// readyz says whether requests should come here. Whoever has the token is told more than the names of the checks: details hold
-// paths.
+// readyz says whether requests should come here: a warning turns nobody away. Whoever has the token is told more than the names of the
+// checks: details hold paths.
 func (s *Server) readyz(e *exchange) error {
+	trusted := s.token.matches(e.r.Header.Get("Authorization"))
 	if s.draining.Load() {
 		e.w.Header().Set("Retry-After", "1")
-		e.reply(http.StatusServiceUnavailable, []byte(`{"ok":false,"draining":true}`))
+		said := `{"ok":false,"ready":false,"draining":true}`
+		if trusted {
+			said = `{"ok":false,"ready":false,"draining":true,"level":"degraded"}`
+		}
+		e.reply(http.StatusServiceUnavailable, []byte(said))
 		return nil
 	}
 	h := s.health(e.r.Context())
-	trusted := s.token.matches(e.r.Header.Get("Authorization"))
-	b := append(strconv.AppendBool([]byte(`{"ok":`), h.OK), `,"checks":[`...)
-	for i, c := range h.Checks {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendBool(append(appendText(append(b, `{"name":`...), c.Name), `,"ok":`...), c.OK)
-		if trusted {
-			b = appendText(append(b, `,"detail":`...), c.Detail)
-			b = appendText(append(b, `,"remedy":`...), c.Remedy)
-		}
-		b = append(b, '}')
+	b, err := json.Marshal(ReportOf(&h, trusted))
+	if err != nil {
+		return err
 	}
 	status := http.StatusOK
-	if !h.OK {
+	if !h.Ready {
 		status = http.StatusServiceUnavailable
 	}
-	e.reply(status, append(b, "]}"...))
+	e.reply(status, b)
 	return nil
 }

@@ -40,7 +40,11 @@ func (s *Shell) health(ctx context.Context, _ string) error {
 	var rows [][]any
 	for _, c := range h.Checks {
 		state, remedy := "ok", c.Remedy
-		if !c.OK {
+		switch {
+		case c.OK:
+		case c.Ready:
+			state = "WARNING"
+		default:
 			state = "FAILED"
 		}
 		if remedy == "" {
