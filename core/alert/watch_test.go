@@ -202,13 +202,27 @@ func TestCounterReset(t *testing.T) {
 	}
 	w.after(10, tick)
 	w.want() // 24 a minute
-	w.counts["err"], w.counts["busy"] = 0, 0
-	w.hist["lat"] = nil
-	w.observe("lat", 0, 0)
-	w.after(10, tick)
-	w.want() // a reset is neither a fall nor a rise of a thousand
-	w.after(1, func(int) { w.counts["err"] = 30 + w.counts["err"] })
-	w.want("R0+0")
+	reset := func(int) {
+		w.counts["err"], w.counts["busy"] = 2, 0
+		w.hist["lat"] = nil
+		w.observe("lat", 2, time.Millisecond)
+	}
+	w.after(1, reset)
+	w.after(5, tick)
+	w.want() // 2 and five times 4, and no fall or rise of a thousand
+	w.after(10, nil)
+	w.after(1, func(int) { // 30 of the new process are more than what is allowed, though far below what the old one had
+		w.counts["err"] = 30
+		w.hist["lat"] = nil
+		w.observe("lat", 30, time.Millisecond)
+	})
+	w.want()
+	w.after(1, func(int) {
+		w.counts["err"] = 29
+		w.hist["lat"] = nil
+		w.observe("lat", 29, time.Millisecond)
+	})
+	w.want("R0+0", "R1+0")
 }
 
 // What comes and goes becomes one alert that stays open until it was well for half an hour.
