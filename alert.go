@@ -168,12 +168,12 @@ func (db *DB) evaluate(now time.Time, readings []metric.Reading) {
 }
 
 // alertSamples are the readings that rules ask about.
-func alertSamples(board *alert.Board, readings []metric.Reading) []alert.Sample {
+func alertSamples(of interface{ Wants(string) bool }, readings []metric.Reading) []alert.Sample {
 	out := make([]alert.Sample, 0, len(readings))
 	for i := range readings {
 		r := &readings[i]
 		name := r.ID.Definition().Name
-		if !board.Wants(name) {
+		if !of.Wants(name) {
 			continue
 		}
 		s := alert.Sample{Name: name, Value: r.Value, Histogram: r.Histogram, Labels: make([]alert.Label, 0, len(r.Labels))}

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -27,6 +28,20 @@ func (s Severity) String() string {
 		return "critical"
 	}
 	return "info"
+}
+
+// MarshalText writes the severity as String has it.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes; anything else is an error.
+func (s *Severity) UnmarshalText(text []byte) error {
+	for _, known := range []Severity{Info, Warning, Critical} {
+		if string(text) == known.String() {
+			*s = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is none of info, warning and critical", text)
 }
 
 // Label tells alerts of one rule apart.

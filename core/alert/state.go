@@ -27,6 +27,8 @@ type state struct {
 	// worst is the value that came nearest to the limit, or went furthest past it; valued says that there was one.
 	worst  float64
 	valued bool
+	// longest is how long it was wrong at a stretch before it fired, or did not.
+	longest time.Duration
 }
 
 // What happens in a step.
@@ -59,6 +61,7 @@ func (s *state) step(r reading, now time.Time, gap bool) change {
 	if s.bad.IsZero() {
 		s.bad = now
 	}
+	s.longest = max(s.longest, now.Sub(s.bad))
 	if now.Sub(s.bad) < s.rule.wait {
 		return nothing
 	}

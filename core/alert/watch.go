@@ -31,6 +31,7 @@ type Watch struct {
 	of        map[*expr]*history
 	states    []map[string]*state // one for each rule, by the identity of the group
 	usual     []*usual            // of rules with drift
+	keep      bool                // states are kept although nothing is known of them any more
 }
 
 // NewWatch returns a watch that begins at start, when all counters were 0; interval is how often Step is called.
@@ -114,7 +115,7 @@ func (w *Watch) step(events []Event, i int, now time.Time, gap bool) []Event {
 		if s.miss(now) == fades {
 			events = append(events, Event{Rule: r, Labels: s.labels, Faded: true, Value: s.value, Since: since, At: now})
 		}
-		if s.idle(now) {
+		if !w.keep && s.idle(now) {
 			delete(states, key)
 		}
 	}

@@ -135,7 +135,11 @@ func (s *Store) shrink(ctx context.Context, now time.Time) error {
 
 // oldest is the time of the oldest value of a level; 0 where there is none.
 func (s *Store) oldest(ctx context.Context, l level) (at int64, err error) {
-	err = s.file.Read(ctx, func(c *sqlite.Conn) error {
+	return oldestOf(ctx, s.file, l)
+}
+
+func oldestOf(ctx context.Context, file *sidecar.File, l level) (at int64, err error) {
+	err = file.Read(ctx, func(c *sqlite.Conn) error {
 		for _, table := range []string{l.name, l.name + "_histogram"} {
 			err := sidecar.Each(c, "SELECT min(at) FROM "+table, nil, func(v []sqlite.Value) error {
 				if v[0].Type == sqlite.Integer && (at == 0 || v[0].Int < at) {
