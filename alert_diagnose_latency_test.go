@@ -35,7 +35,7 @@ const pause = 70 * time.Millisecond
 // held is a transaction that does something else while it holds the writer; before it lets go, meanwhile is called.
 func held(s *stage, name string, d time.Duration, meanwhile func()) {
 	err := s.db.Update(s.t.Context(), func(ctx context.Context, tx *engine.Tx) error {
-		if _, err := tx.Exec(ctx, "UPDATE t SET v = 'x' WHERE id = 1"); err != nil {
+		if _, err := tx.Exec(ctx, "UPDATE t SET v = v || 'x' WHERE id = 1"); err != nil {
 			return err
 		}
 		if meanwhile != nil {
