@@ -25,7 +25,7 @@ const maxModule = 16 << 20
 //
 // A *[ManifestError]; or what keeps a file from being read, with its path. Whether the module is the manifest's is for the host to say.
 func ReadFolder(dir string) (*Manifest, []byte, error) {
-	text, err := readFile(filepath.Join(dir, ManifestFile), 1<<20)
+	text, err := readFile(filepath.Join(dir, ManifestFile), maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("%s holds no %s: it is the folder of a plug-in that is wanted (engine plugin new makes one): %w", dir, ManifestFile, err)
 	}
@@ -59,7 +59,7 @@ func readFile(path string, most int64) ([]byte, error) {
 	return b, err
 }
 
-// Folder loads plug-ins into a registry from a directory that has a folder for each, named after it. It is safe for concurrent use.
+// Folder loads plug-ins into a registry from a directory that has a folder or a packed file for each, named after it. It is safe for concurrent use.
 type Folder struct {
 	dir string
 	r   *Registry
@@ -83,7 +83,8 @@ func OpenFolder(dir string, r *Registry) (*Folder, error) {
 	return &Folder{dir: dir, r: r}, nil
 }
 
-// Names lists the plug-ins that the directory holds. Entries that begin with a dot, and files, are not looked at.
+// Names lists the plug-ins that the directory holds: folders, and files that engine plugin pack has made. Entries that begin with a dot, and other files, are not
+// looked at. One that is there in both forms is listed once, and cannot be loaded.
 func (f *Folder) Names() ([]string, error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
@@ -94,12 +95,17 @@ func (f *Folder) Names() ([]string, error) {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		if info, err := os.Stat(filepath.Join(f.dir, e.Name())); err == nil && info.IsDir() { // a link to a folder is one
+		info, err := os.Stat(filepath.Join(f.dir, e.Name())) // a link to a folder is one
+		switch name, packed := strings.CutSuffix(e.Name(), PackExt); {
+		case err != nil:
+		case info.IsDir():
 			names = append(names, e.Name())
+		case packed:
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return names, nil
+	return slices.Compact(names), nil
 }
 
 // LoadAll loads every plug-in of the directory.
@@ -136,7 +142,7 @@ func (f *Folder) Load(ctx context.Context, name string) error {
 	return f.Reload(ctx, name)
 }
 
-// Reload loads a plug-in anew from its folder. When it fails, the version before stays in service.
+// Reload loads a plug-in anew from its folder or its packed file. When it fails, the version before stays in service.
 //
 // # Errors
 //
@@ -145,14 +151,7 @@ func (f *Folder) Reload(ctx context.Context, name string) error {
 	if !nameForm.MatchString(name) { // what could lead out of the directory
 		return fmt.Errorf("%w: %q is no name of a plug-in", ErrState, name)
 	}
-	dir := filepath.Join(f.dir, name)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s holds no plug-in %s", ErrState, f.dir, name)
-	}
-	m, module, err := ReadFolder(dir)
-	if err == nil && m.Name != name {
-		err = fmt.Errorf("%w: the manifest in the folder %s is that of %s: a folder is named after its plug-in", ErrState, name, m.Name)
-	}
+	m, module, err := f.read(name)
 	if err == nil {
 		_, err = f.r.Load(ctx, m, module)
 	}
@@ -160,4 +159,27 @@ func (f *Folder) Reload(ctx context.Context, name string) error {
 		return fmt.Errorf("plug-in %s: %w", name, err)
 	}
 	return nil
+}
+
+// read reads a plug-in of the directory.
+func (f *Folder) read(name string) (*Manifest, []byte, error) {
+	dir := filepath.Join(f.dir, name)
+	pack := dir + PackExt
+	_, noFolder := os.Stat(dir)
+	_, noPack := os.Stat(pack)
+	switch {
+	case noFolder == nil && noPack == nil:
+		return nil, nil, fmt.Errorf("%w: there are a folder and a packed file of it: take one of them away", ErrState)
+	case errors.Is(noFolder, fs.ErrNotExist) && errors.Is(noPack, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("%w: %s holds no plug-in %s", ErrState, f.dir, name)
+	}
+	from := dir
+	if noPack == nil {
+		from = pack
+	}
+	m, module, err := Read(from)
+	if err == nil && m.Name != name {
+		err = fmt.Errorf("%w: the manifest in %s is that of %s: a plug-in has its name where it lies", ErrState, filepath.Base(from), m.Name)
+	}
+	return m, module, err
 }

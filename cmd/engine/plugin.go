@@ -27,6 +27,7 @@ func pluginVerbs() []verb {
 		{"inspect", "what a module is and asks for, and what would refuse it", runPluginInspect},
 		{"bench", "what a row costs in time and fuel", runPluginBench},
 		{"replay", "what a rule would say of the rows that a table has now", runPluginReplay},
+		{"pack", "make one file of a plug-in", runPluginPack},
 		{"keygen", "make a key to sign with", runPluginKeygen},
 		{"sign", "sign a manifest", runPluginSign},
 		{"list", "the plug-ins in service in a running server", runPluginList},
@@ -44,7 +45,8 @@ const pluginHelp = `Usage: engine plugin <what> [flags] [arguments]
 
 What:
 %s
-` + "`engine plugin <what> --help`" + ` shows its flags, with examples. A plug-in is a folder with plugin.yaml and the module; plugins.dir holds such folders.
+` + "`engine plugin <what> --help`" + ` shows its flags, with examples. A plug-in is a folder with plugin.yaml and the module, or one file of both
+(engine plugin pack); plugins.dir holds them.
 
 Examples:
   engine plugin new lot-size && engine plugin build lot-size && engine plugin test lot-size
@@ -64,9 +66,9 @@ func one(positional []string, what string) (string, error) {
 	return positional[0], nil
 }
 
-// pluginSource reads the plug-in of a folder for a host.
+// pluginSource reads the plug-in of a folder or of a packed file for a host.
 func pluginSource(dir string) (plugins.Source, error) {
-	m, module, err := plugins.ReadFolder(dir)
+	m, module, err := plugins.Read(dir)
 	if err != nil {
 		return plugins.Source{}, err
 	}

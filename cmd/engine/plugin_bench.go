@@ -29,7 +29,7 @@ type benchedBatch struct {
 }
 
 func runPluginBench(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	f := flags("plugin bench", "[flags] FOLDER", pluginBenchExamples)
+	f := flags("plugin bench", "[flags] FOLDER|FILE", pluginBenchExamples)
 	asJSON := f.Bool("json", false, "print one JSON object a line")
 	test := f.Int("test", 0, "the `number` of the test whose rows are taken")
 	length := f.Duration("time", time.Second, "how long each size is called")
@@ -37,7 +37,7 @@ func runPluginBench(ctx context.Context, args []string, stdout, stderr io.Writer
 	if done {
 		return code
 	}
-	dir, err := one(positional, "the folder of the plug-in")
+	dir, err := one(positional, "the folder of the plug-in, or its packed file")
 	if err == nil && *length <= 0 {
 		err = errors.New("--time must be more than nothing")
 	}

@@ -56,14 +56,14 @@ type inspectedLimits struct {
 }
 
 func runPluginInspect(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	f := flags("plugin inspect", "[flags] FOLDER", pluginInspectExamples)
+	f := flags("plugin inspect", "[flags] FOLDER|FILE", pluginInspectExamples)
 	s := settingFlags(f, "config")
 	asJSON := f.Bool("json", false, "print one JSON object")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
 		return code
 	}
-	dir, err := one(positional, "the folder of the plug-in")
+	dir, err := one(positional, "the folder of the plug-in, or its packed file")
 	if err != nil {
 		return misuse(stderr, "engine plugin inspect", err)
 	}
@@ -71,7 +71,7 @@ func runPluginInspect(_ context.Context, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return failure(stderr, "plugin inspect", err)
 	}
-	m, module, err := plugins.ReadFolder(dir)
+	m, module, err := plugins.Read(dir)
 	if err != nil {
 		return failure(stderr, "plugin inspect", err)
 	}

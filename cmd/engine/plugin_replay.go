@@ -37,7 +37,7 @@ const (
 )
 
 func runPluginReplay(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	f := flags("plugin replay", "[flags] FOLDER", pluginReplayExamples)
+	f := flags("plugin replay", "[flags] FOLDER|FILE", pluginReplayExamples)
 	s := sourceFlags(f, "config")
 	limit := f.Int("limit", 0, "at most so many rows of a table; 0 is all")
 	asJSON := f.Bool("json", false, "print one JSON object")
@@ -45,7 +45,7 @@ func runPluginReplay(ctx context.Context, args []string, stdout, stderr io.Write
 	if done {
 		return code
 	}
-	dir, err := one(positional, "the folder of the plug-in")
+	dir, err := one(positional, "the folder of the plug-in, or its packed file")
 	if err != nil {
 		return misuse(stderr, "engine plugin replay", err)
 	}

@@ -294,6 +294,53 @@ func TestPluginSignatures(t *testing.T) {
 	}
 }
 
+// A plug-in packed into one file is inspected, tested and served as its folder was, signature included.
+func TestPluginPack(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	dir, key := filepath.Dir(s.manifest()), filepath.Join(t.TempDir(), "ops.key")
+	public := strings.TrimSpace(must(t, "plugin", "keygen", "--out", key, "ops").stdout)
+	file := filepath.Join(s.dir, "desk.tgplug")
+	for says, args := range map[string][]string{
+		"called after itself":       {"--out", filepath.Join(s.dir, "other.zip"), dir},
+		"go together":               {"--key", key, dir},
+		"the folder of the plug-in": {},
+		"holds no plugin.yaml":      {s.dir},
+		"no such file or directory": {"--key", key + "x", "--key-id", "ops", dir},
+	} {
+		if o := program(t, append([]string{"plugin", "pack"}, args...)...); o.code == exitOK || !strings.Contains(o.stderr, says) {
+			t.Errorf("%v: code %d, %s", args, o.code, o.stderr)
+		}
+	}
+	var p packedPlugin
+	if err := json.Unmarshal([]byte(must(t, "plugin", "pack", "--json", "--key", key, "--key-id", "ops", "--out", file, dir).stdout), &p); err != nil || p.Plugin != "desk" || p.Signed != "ops" || p.Size == 0 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	signed := []string{"--config", s.config, "--set", "plugins.require_signature=true", "--set", "plugins.trusted_keys=" + public}
+	if o := program(t, append(append([]string{"exec"}, signed...), "INSERT INTO other DEFAULT VALUES")...); o.code != exitError || !strings.Contains(o.stderr, "take one of them away") {
+		t.Errorf("in both forms: code %d, %s", o.code, o.stderr)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	must(t, append(append([]string{"exec"}, signed...), "INSERT INTO trades VALUES (1, 'A', 1)")...)
+	if o := program(t, append(append([]string{"exec"}, signed...), "INSERT INTO trades VALUES (2, 'A', 0)")...); o.code != exitError || !strings.Contains(o.stderr, "rejected by desk 1.0.0") {
+		t.Errorf("code %d, %s", o.code, o.stderr)
+	}
+	if o := must(t, "plugin", "inspect", "--set", "plugins.trusted_keys="+public, file); !strings.Contains(o.stdout, "signed by the key ops") {
+		t.Errorf("%s", o.stdout)
+	}
+	must(t, "plugin", "test", file)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, string(raw[:len(raw)/2]))
+	if o := program(t, append(append([]string{"exec"}, signed...), "INSERT INTO other DEFAULT VALUES")...); o.code != exitError || !strings.Contains(o.stderr, "is no plug-in of engine plugin pack") {
+		t.Errorf("half of it: code %d, %s", o.code, o.stderr)
+	}
+}
+
 // A guard keeps other programs out, is no drift of the schema, and comes back at each start where the configuration names it.
 func TestPluginGuard(t *testing.T) {
 	t.Parallel()

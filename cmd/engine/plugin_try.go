@@ -37,14 +37,14 @@ type triedBatch struct {
 }
 
 func runPluginTry(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	f := flags("plugin test", "[flags] FOLDER", pluginTestExamples)
+	f := flags("plugin test", "[flags] FOLDER|FILE", pluginTestExamples)
 	asJSON := f.Bool("json", false, "print one JSON object")
 	goTests := f.Bool("go", true, "run the folder's Go tests too")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
 		return code
 	}
-	dir, err := one(positional, "the folder of the plug-in")
+	dir, err := one(positional, "the folder of the plug-in, or its packed file")
 	if err != nil {
 		return misuse(stderr, "engine plugin test", err)
 	}
