@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidegate/engine/core/alert"
+	"github.com/tidegate/engine/core/alert/deliver"
 	"github.com/tidegate/engine/core/metric"
 )
 
@@ -23,6 +25,8 @@ type AlertsConfig struct {
 	Limits []string
 	// Rules are further rules.
 	Rules []AlertRule
+	// Deliver says who is told.
+	Deliver AlertDelivery
 }
 
 // Alerts in their own words. See the fields.
@@ -127,17 +131,23 @@ func alertKind(k metric.Kind) alert.Kind {
 
 // alarms are what watches over the metrics.
 type alarms struct {
-	board *alert.Board // nil: nothing is evaluated
+	board   *alert.Board                // nil: nothing is evaluated
+	courier *deliver.Courier            // nil: the log is all who is told
+	known   atomic.Pointer[alert.Board] // the board, for the courier, which begins first
 }
 
 // standWatch begins to evaluate the rules, which Open has checked.
 func (db *DB) standWatch(ctx context.Context) {
 	t := db.chores.watched
+	t.alarms.courier = db.courier(ctx)
 	if !db.cfg.Alerts.Evaluate {
 		return
 	}
 	rules, _ := db.cfg.alertRules()
 	c := alert.BoardConfig{Rules: rules, Interval: db.cfg.Telemetry.Interval, Start: db.clock.Now(), File: t.file, Diagnoser: detective{db}, Log: db.log}
+	if t.alarms.courier != nil {
+		c.Outbox = t.alarms.courier
+	}
 	board, err := alert.NewBoard(ctx, c)
 	if err != nil {
 		db.log.Warn("the alerts of before cannot be read: they are kept in memory until the next start", "file", t.file.Path(), "error", err)
@@ -145,6 +155,7 @@ func (db *DB) standWatch(ctx context.Context) {
 		board, _ = alert.NewBoard(ctx, c) // nothing is read without a file
 	}
 	t.alarms.board = board
+	t.alarms.known.Store(board)
 }
 
 // evaluate looks what the rules say of the readings of now.

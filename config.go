@@ -212,7 +212,7 @@ func DefaultConfig(url string) Config {
 		Health: HealthConfig{DiskFree: 512 << 20, SnapshotAge: 5 * time.Minute},
 		Telemetry: TelemetryConfig{Measure: true, Interval: 10 * time.Second, Limit: 256 << 20,
 			Slow: SlowConfig{Log: true, Signal: 50 * time.Millisecond, Analytics: 2 * time.Second, Other: 100 * time.Millisecond, Bindings: BindingsShape}},
-		Alerts:  AlertsConfig{Evaluate: true},
+		Alerts:  AlertsConfig{Evaluate: true, Deliver: defaultAlertDelivery()},
 		Keys:    KeysConfig{Age: 7 * 24 * time.Hour, Entries: 1_000_000},
 		Migrate: MigrateConfig{SnapshotKeep: m.Snapshots.Keep, LockWait: m.LockWait, HashBudget: m.HashBudget, Rehearse: m.Rehearse},
 	}
@@ -317,6 +317,7 @@ func (c *Config) mistakes(l *lane.Config, url error) []string {
 	bad = append(bad, c.Rules.mistakes()...)
 	bad = append(bad, c.Trace.mistakes()...)
 	bad = append(bad, c.Telemetry.mistakes()...)
+	bad = append(bad, c.Alerts.Deliver.mistakes()...)
 	bad = append(bad, c.alertMistakes()...)
 	bad = append(bad, c.Health.mistakes()...)
 	if c.Writer.Durability > Relaxed {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/core/alert"
+	"github.com/tidegate/engine/core/alert/deliver"
 	"github.com/tidegate/engine/core/change"
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/metric"
@@ -121,7 +122,7 @@ func (db *DB) measure(ctx context.Context, loc sqlite.Location) {
 		path = loc.Path + ".telemetry.db"
 	}
 	if c.Store && path != "" {
-		file, err := sidecar.Open(ctx, path, c.Limit, slices.Concat(metric.Schema(), slowlog.Schema(), alert.Schema())...)
+		file, err := sidecar.Open(ctx, path, c.Limit, slices.Concat(metric.Schema(), slowlog.Schema(), alert.Schema(), deliver.Schema())...)
 		if err != nil {
 			db.log.Warn("metrics and slow statements are not stored", "file", path, "error", err)
 		} else {
@@ -270,6 +271,7 @@ func (t *telemetry) close(db *DB) {
 	if t.exporter != nil {
 		_ = t.exporter.Close(ctx) // nobody listens any more
 	}
+	t.alarms.dismiss(db)
 	if t.file != nil {
 		if err := t.file.Close(); err != nil {
 			db.log.Warn("the telemetry database was not closed well", "file", t.file.Path(), "error", err)

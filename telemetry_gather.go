@@ -56,6 +56,7 @@ func (db *DB) gather(add func(metric.Reading)) {
 		}
 	}
 	a.alerts(t.alarms.board)
+	a.deliveries(t.alarms.courier)
 	metric.GatherProcess(add)
 }
 

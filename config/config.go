@@ -42,6 +42,8 @@ type Settings struct {
 	Server Server
 	// Plugins configures plug-ins, which [Settings.Open] brings into service.
 	Plugins Plugins
+	// Alerts says who is told of alerts.
+	Alerts Alerts
 
 	origins map[string]Origin
 }

@@ -85,7 +85,7 @@ func TestDefaultsAreTheCodes(t *testing.T) {
 }
 
 // inGo lists the fields that no text can fill.
-var inGo = []string{"Engine.Rules.Source", "Engine.Migrations", "Engine.Extend.Functions", "Engine.Extend.Collations", "Engine.Extend.Modules", "Engine.TracerProvider", "Engine.MeterProvider", "Engine.Trace.Sink", "Engine.Logger",
+var inGo = []string{"Engine.Rules.Source", "Engine.Alerts.Deliver.Sinks", "Engine.Alerts.Deliver.Endpoints", "Engine.Migrations", "Engine.Extend.Functions", "Engine.Extend.Collations", "Engine.Extend.Modules", "Engine.TracerProvider", "Engine.MeterProvider", "Engine.Trace.Sink", "Engine.Logger",
 	"Engine.Migrate.Go", "Engine.Migrate.Components", "Engine.Migrate.Probes", "Engine.Migrate.Progress", "Engine.Migrate.Ended"}
 
 // leaves collects the fields of a struct that hold values, by path.
@@ -108,6 +108,7 @@ func fields(s *config.Settings) map[string]any {
 	leaves(reflect.ValueOf(s.Engine), "Engine", out)
 	leaves(reflect.ValueOf(s.Server), "Server", out)
 	leaves(reflect.ValueOf(s.Plugins), "Plugins", out)
+	leaves(reflect.ValueOf(s.Alerts), "Alerts", out)
 	return out
 }
 
@@ -152,6 +153,12 @@ func another(v config.Value) string {
 		return `[{"table":"trades","check":"side IN ('B', 'S')","message":"one of B, S"}]`
 	case v.Key == "alerts.rules":
 		return `[{"name":"Big","when":"max(sqlite.file.size) > 1GB","severity":"info","title":"a, b"}]`
+	case v.Key == "alerts.sinks":
+		return `[{"name":"log","kind":"log","least":"warning","repeat":"1m","heartbeat":"1h30m","settings":{"resolved":false}}]`
+	case v.Key == "alerts.endpoints":
+		return `[{"name":"ops","url":"https://ops.example/a?b=c&d","headers":{"x-team":"fx"},"headers_from":{"authorization":"OPS"},"key_from":"OPS_KEY","insecure":true,"timeout":"5s"}]`
+	case v.Key == "alerts.deliver.first_delay":
+		return "2s"
 	case v.Key == "alerts.off":
 		return "WriterBusy"
 	case v.Key == "alerts.limits":
@@ -200,7 +207,7 @@ func TestEveryFieldHasSetting(t *testing.T) {
 			t.Errorf("%s=%s changed %v", v.Key, set, changed)
 		}
 		flags[0].Value = value(t, s, flags[0].Key).Text
-		if again := load(t, config.Sources{Flags: flags}); !reflect.DeepEqual(again.Engine, s.Engine) || !reflect.DeepEqual(again.Server, s.Server) {
+		if again := load(t, config.Sources{Flags: flags}); !reflect.DeepEqual(again.Engine, s.Engine) || !reflect.DeepEqual(again.Server, s.Server) || !reflect.DeepEqual(again.Alerts, s.Alerts) {
 			t.Errorf("%s=%s is shown as %q, which means something else", v.Key, set, flags[0].Value)
 		}
 	}

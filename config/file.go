@@ -152,11 +152,15 @@ func (r *reader) leaf(st setting, line int, value *yaml.Node) {
 	_, checks := st.field(&scratch).(*[]engine.RowCheck)
 	_, alerts := st.field(&scratch).(*[]engine.AlertRule)
 	_, builtins := st.field(&scratch).(*[]Builtin)
+	_, sinks := st.field(&scratch).(*[]AlertSink)
+	_, endpoints := st.field(&scratch).(*[]AlertEndpoint)
 	switch {
 	case alerts && value.Kind == yaml.SequenceNode:
 		r.alertRules(st, line, value)
 	case builtins && value.Kind == yaml.SequenceNode:
 		r.builtins(st, line, value)
+	case (sinks || endpoints) && value.Kind == yaml.SequenceNode:
+		r.objects(st, line, value)
 	case checks && value.Kind == yaml.SequenceNode:
 		r.rowChecks(st, line, value)
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":

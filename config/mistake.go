@@ -62,7 +62,7 @@ func unknown(key string, at Origin, near string) Mistake {
 // not be read is left out: its default stands in its place, and a quarrel with that would mislead.
 func (s *Settings) contradictions(known []Mistake) []Mistake {
 	var out []Mistake
-	for _, text := range slices.Concat(s.engineMistakes(), s.Plugins.mistakes(), s.Server.Mistakes()) {
+	for _, text := range slices.Concat(s.engineMistakes(), s.Plugins.mistakes(), s.Alerts.mistakes(s.Engine.Telemetry.Measure), s.Server.Mistakes()) {
 		key, problem, _ := strings.Cut(text, ": ")
 		if shown, ok := strings.CutSuffix(key, ".memory_bound"); ok {
 			key = shown + ".memory" // the bound is derived from it

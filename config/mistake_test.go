@@ -105,7 +105,7 @@ func TestZeroIsRefused(t *testing.T) {
 		switch {
 		case zero == "", v.Key == "server.listen", v.Key == "server.drain.delay":
 			continue
-		case strings.HasSuffix(v.Key, ".queue_target"), strings.HasPrefix(v.Key, "tenants."), v.Key == "rules.keep", strings.HasPrefix(v.Key, "trace."), strings.HasPrefix(v.Key, "telemetry.slow."), strings.HasPrefix(v.Key, "health."): // zero is no bound, less is a mistake
+		case strings.HasSuffix(v.Key, ".queue_target"), strings.HasPrefix(v.Key, "tenants."), v.Key == "rules.keep", v.Key == "alerts.deliver.attempts", strings.HasPrefix(v.Key, "trace."), strings.HasPrefix(v.Key, "telemetry.slow."), strings.HasPrefix(v.Key, "health."): // zero is no bound, less is a mistake
 			zero = "-1" + strings.TrimPrefix(zero, "0")
 			if got := mistakes(t, config.Sources{Flags: []config.Flag{{Name: "--set", Key: v.Key, Value: zero}}}); len(got) == 0 || !strings.Contains(got[0], "must not be negative") {
 				t.Errorf("%s=%s: %q", v.Key, zero, got)

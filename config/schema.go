@@ -79,6 +79,8 @@ func (st setting) schema(defaults *Settings) *node {
 	case []Builtin:
 		n.Type, n.Default = []string{"array", "string"}, []string{}
 		n.Items = &node{Type: "object"}
+	case []AlertSink, []AlertEndpoint:
+		n.Type, n.Default, n.Items = []string{"array", "string"}, []string{}, &node{Type: "object"}
 	case []string:
 		n.Type, n.Items, n.Default = []string{"array", "string"}, &node{Type: "string"}, append([]string{}, v...)
 	}

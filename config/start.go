@@ -54,6 +54,10 @@ func (s *Settings) Open(ctx context.Context) (*Opened, error) {
 	if h.any() {
 		cfg.Rules.Source = h.Registry
 	}
+	if err := s.Alerts.deliver(ctx, &cfg, h, fromEnvironment); err != nil {
+		h.Close()
+		return nil, err
+	}
 	db, err := engine.Open(ctx, cfg)
 	if err != nil {
 		h.Close()

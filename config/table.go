@@ -12,6 +12,7 @@ type setting struct {
 	key string
 	// field returns the address of the field that the setting fills. Its type decides how the value is written: *string, *bool,
 	// *int, *int64 (a size in bytes), *time.Duration, *[]string, *[]engine.Quota, *[]engine.RowCheck, *[]engine.AlertRule, *[]Builtin,
+	// *[]AlertSink, *[]AlertEndpoint,
 	// *engine.Durability, *engine.BindingsPolicy.
 	field func(*Settings) any
 	// words are the only values allowed; nil where there is no such list.
@@ -48,6 +49,7 @@ func table() []setting {
 	out = append(out, tenantSettings()...)
 	out = append(out, telemetrySettings()...)
 	out = append(out, alertSettings()...)
+	out = append(out, sinkSettings()...)
 	out = append(out, healthSettings()...)
 	return append(out, serverSettings()...)
 }

@@ -65,6 +65,11 @@ func (st setting) yaml(s *Settings) string {
 			return "[]"
 		}
 		return builtinText(v)
+	case []AlertSink, []AlertEndpoint:
+		if text := st.text(s); text != "" {
+			return text
+		}
+		return "[]"
 	case []string:
 		items := make([]string, len(v))
 		for i, item := range v {

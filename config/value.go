@@ -51,6 +51,10 @@ func (st setting) parse(text string) (any, error) {
 		return parseAlertRules(text)
 	case *[]Builtin:
 		return parseBuiltins(text)
+	case *[]AlertSink:
+		return parseSinks(text)
+	case *[]AlertEndpoint:
+		return parseEndpoints(text)
 	case *engine.BindingsPolicy:
 		if p, ok := policies[text]; ok {
 			return p, nil
@@ -87,6 +91,10 @@ func (st setting) get(s *Settings) any {
 		return slices.Clone(*p)
 	case *[]engine.RowCheck:
 		return slices.Clone(*p)
+	case *[]AlertSink:
+		return slices.Clone(*p)
+	case *[]AlertEndpoint:
+		return slices.Clone(*p)
 	case *[]engine.AlertRule:
 		return slices.Clone(*p)
 	case *[]Builtin:
@@ -122,6 +130,10 @@ func (st setting) set(s *Settings, v any) {
 		*p, _ = v.([]engine.AlertRule)
 	case *[]Builtin:
 		*p, _ = v.([]Builtin)
+	case *[]AlertSink:
+		*p, _ = v.([]AlertSink)
+	case *[]AlertEndpoint:
+		*p, _ = v.([]AlertEndpoint)
 	case *engine.BindingsPolicy:
 		*p, _ = v.(engine.BindingsPolicy)
 	case *engine.Durability:
@@ -144,6 +156,10 @@ func (st setting) text(s *Settings) string {
 		return strings.Join(quotaTexts(v), ",")
 	case []engine.RowCheck:
 		return rowCheckText(v)
+	case []AlertSink:
+		return objectText(v)
+	case []AlertEndpoint:
+		return objectText(v)
 	case []engine.AlertRule:
 		return alertRuleText(v)
 	case []Builtin:

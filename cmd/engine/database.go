@@ -50,6 +50,7 @@ func (s *sources) ruled(ctx context.Context, stderr io.Writer, change func(*engi
 	}
 	cfg := &settings.Engine
 	cfg.Create, cfg.Migrations, cfg.Writer.Durability = false, nil, engine.Durable
+	cfg.Alerts.Evaluate, settings.Alerts = false, config.Alerts{} // a server may be at that, and both would tell
 	traceInto(ctx, cfg)
 	cfg.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError})) // what a rule refuses, the verb itself says
 	change(cfg)

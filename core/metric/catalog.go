@@ -61,6 +61,9 @@ const (
 	TelemetryDropped
 	TelemetrySize
 	AlertsFiring
+	AlertsDelivered
+	AlertsWaiting
+	AlertsDead
 	GoGoroutines
 	GoMemoryUsed
 	GoMemoryAllocated
@@ -205,8 +208,12 @@ var catalog = [ids]Definition{
 	TelemetryDropped: {Name: "telemetry.dropped", Unit: "{item}", Kind: Counter, Labels: "telemetry.item", Help: "Telemetry that was lost, by what it was."},
 	TelemetrySize:    {Name: "telemetry.size", Unit: "By", Kind: Gauge, Help: "What the telemetry database holds."},
 	AlertsFiring:     {Name: "engine.alerts.firing", Unit: "{alert}", Kind: Gauge, Labels: "engine.alert.severity", Help: "Alerts that go on, silenced ones included."},
-	GoGoroutines:     {Name: "go.goroutine.count", Unit: "{goroutine}", Kind: Gauge, Help: "Goroutines of the process."},
-	GoMemoryUsed:     {Name: "go.memory.used", Unit: "By", Kind: Gauge, Help: "Memory that the Go runtime holds; that of SQLite, which lies outside of its heap, is in the process alone."},
+	AlertsDelivered: {Name: "engine.alerts.delivered", Unit: "{attempt}", Kind: Counter, Labels: "engine.alert.outcome, engine.alert.sink",
+		Help: "Attempts to tell sinks of alerts, by outcome: delivered, failed (and tried again), dead, repeated, heartbeat, heartbeat_failed."},
+	AlertsWaiting: {Name: "engine.alerts.waiting", Unit: "{alert}", Kind: Gauge, Labels: "engine.alert.sink", Help: "Alerts that wait to be delivered to a sink."},
+	AlertsDead:    {Name: "engine.alerts.dead", Unit: "{alert}", Kind: Gauge, Labels: "engine.alert.sink", Help: "Alerts that could not be delivered to a sink, and are kept."},
+	GoGoroutines:  {Name: "go.goroutine.count", Unit: "{goroutine}", Kind: Gauge, Help: "Goroutines of the process."},
+	GoMemoryUsed:  {Name: "go.memory.used", Unit: "By", Kind: Gauge, Help: "Memory that the Go runtime holds; that of SQLite, which lies outside of its heap, is in the process alone."},
 	GoMemoryAllocated: {Name: "go.memory.allocated", Unit: "By", Kind: Counter,
 		Help: "What was allocated on the heap."},
 	GoCollections: {Name: "go.gc.count", Unit: "{collection}", Kind: Counter, Help: "Garbage collections."},
