@@ -146,15 +146,20 @@ func TestKillIdle(t *testing.T) {
 // again and again. Whoever is ended must be the one who was meant.
 func TestKillHitsNobodyElse(t *testing.T) {
 	t.Parallel()
-	r := build(t, func(s *setup) { s.cfg.Readers.Slots = 1 }) // so that some are met while they wait for a slot
+	r := build(t, func(s *setup) {
+		s.cfg.Readers.Slots = 1 // so that some are met while they wait for a slot
+		s.cfg.Readers.QueueTarget = 0
+	})
 	fill(t, r, 2000)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
+	const enough = 300
+	deadline := time.Now().Add(time.Minute) // which only a failure reaches
+	ctx := t.Context()
+	var stop atomic.Bool
 	var wg sync.WaitGroup
 	var ran, killed, kills atomic.Int64
 	for g := range 8 {
 		wg.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
+			for i := 0; !stop.Load(); i++ {
 				name := fmt.Sprintf("%d/%d", g, i)
 				err := readSlowly(ctx, r, name)
 				var k *lane.KilledError
@@ -164,8 +169,7 @@ func TestKillHitsNobodyElse(t *testing.T) {
 					if k.Name != name {
 						t.Errorf("%s was ended in place of %s", name, k.Name)
 					}
-				case errors.Is(err, lane.ErrOverloaded): // on a slow machine the end of the test is nearer than the end of the line
-				case err != nil && ctx.Err() == nil:
+				case err != nil:
 					t.Errorf("%s: %v", name, err)
 				default:
 					ran.Add(1)
@@ -173,7 +177,7 @@ func TestKillHitsNobodyElse(t *testing.T) {
 			}
 		})
 	}
-	for ctx.Err() == nil {
+	for (ran.Load() < enough || killed.Load() < enough) && time.Now().Before(deadline) {
 		for _, a := range r.Activity() {
 			if a.ID%3 == 0 && r.Kill(a.ID) {
 				kills.Add(1)
@@ -181,10 +185,11 @@ func TestKillHitsNobodyElse(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
+	stop.Store(true)
 	wg.Wait()
 	t.Logf("%d sessions ran to their end, %d were ended by %d kills", ran.Load(), killed.Load(), kills.Load())
-	if ran.Load() == 0 || killed.Load() == 0 {
-		t.Error("nothing was tested")
+	if ran.Load() < enough || killed.Load() < enough {
+		t.Error("too little was tested")
 	}
 	if st := r.Stats().Readers; st.InUse != 0 || st.Waiting != 0 {
 		t.Errorf("%d connections in use and %d waiting afterwards", st.InUse, st.Waiting)

@@ -19,6 +19,12 @@ import (
 	"github.com/tidegate/engine/core/sqlite"
 )
 
+// endlessTime is how long the model lets a statement run. A starved machine must not make an innocent one look like it, so few may be so.
+const (
+	endlessTime = 2 * time.Second
+	mostEndless = 3
+)
+
 // errCaller is what a closure of the model returns when it wants its work undone.
 var errCaller = errors.New("the caller changed its mind")
 
@@ -46,9 +52,13 @@ const (
 var faultNames = [...]string{"none", "constraint", "caller error", "OR ROLLBACK", "RAISE(ROLLBACK) in a nested trigger", "interrupted write",
 	"deferred foreign key", "panic", "disk full", "lease expiry", "swallowed OR FAIL", "Goexit", "sync that fails", "COMMIT that fails to write"}
 
-// volume is a disk that can be full. While it is, every write that needs space fails. It can also fail the next sync of the log, or
+// volume is a disk that can be full: so many of the next writes to the log fail. It can also fail the next sync of the log, or
 // the write of the next frame that ends a transaction, half way through.
 type volume struct{ full, sync, frame atomic.Int32 }
+
+// fullFor is how many writes a full disk fails before there is space again: fewer than the lane tries to find out about a COMMIT that
+// failed just before. A disk that stays full for longer leaves outcomes unknown, and that is another test's business.
+const fullFor = 4
 
 // once takes one from n, unless there is none.
 func once(n *atomic.Int32) bool {
@@ -67,7 +77,7 @@ func (v *volume) Before(op sqlite.Op) error {
 	if op.File == sqlite.FileWAL && op.Kind == sqlite.OpWrite && len(op.Data) == 24 && binary.BigEndian.Uint32(op.Data[4:]) != 0 && once(&v.frame) {
 		return &sqlite.ShortWrite{N: int(op.Offset % 25), Err: syscall.EIO}
 	}
-	if v.full.Load() > 0 && op.Kind == sqlite.OpWrite && op.File == sqlite.FileWAL {
+	if op.Kind == sqlite.OpWrite && op.File == sqlite.FileWAL && once(&v.full) {
 		return syscall.ENOSPC
 	}
 	return nil
@@ -86,6 +96,7 @@ INSERT INTO work VALUES (0, 0, 0);`
 // TestModel runs more than ten thousand transactions of which one in ten goes wrong in one of a dozen ways, and then compares
 // what the callers were told with what is in the database. Replay a run with TIDEGATE_SEED.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("TIDEGATE_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
@@ -103,8 +114,8 @@ func TestModel(t *testing.T) {
 			time.Sleep(300 * time.Microsecond)
 			return args[0].Int, nil
 		}}}
-		s.cfg.Writer.Hold = 400 * time.Millisecond
-		s.cfg.Writer.StatementTime = 150 * time.Millisecond
+		s.cfg.Writer.Hold = time.Minute // whoever is to lose the writer asks for less: see one
+		s.cfg.Writer.StatementTime = endlessTime
 		s.cfg.Writer.Grace = time.Minute // nothing here is stuck: interrupting must be enough
 	})
 	for _, sql := range splitSchema(modelSchema) {
@@ -143,7 +154,6 @@ type model struct {
 	count   [faults]atomic.Int64
 	unknown atomic.Int64
 	lost    atomic.Int64
-	starved atomic.Int64 // whose lease ran out though they did not dawdle
 }
 
 type told struct {
@@ -165,6 +175,9 @@ func (m *model) one(job, who int64, rng *rand.Rand) {
 			f = constraint // each of these costs everybody the connection
 		}
 	}
+	if f == interrupted && m.count[f].Load() >= mostEndless {
+		f = constraint
+	}
 	m.count[f].Add(1)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -181,8 +194,9 @@ func (m *model) one(job, who int64, rng *rand.Rand) {
 	case commitFails:
 		m.disk.frame.Add(1)
 	case diskFull:
-		m.disk.full.Add(1)
-		defer m.disk.full.Add(-1)
+		m.disk.full.Add(fullFor)
+	case leaseExpiry:
+		opt.Hold = 400 * time.Millisecond
 	}
 	var err error
 	if f == none && rng.IntN(3) == 0 { // on the lane's own goroutine
@@ -195,9 +209,6 @@ func (m *model) one(job, who int64, rng *rand.Rand) {
 	}
 	if errors.Is(err, lane.ErrOutcomeUnknown) {
 		m.unknown.Add(1)
-	}
-	if errors.Is(err, lane.ErrLeaseExpired) && f != leaseExpiry && f != interrupted {
-		m.starved.Add(1)
 	}
 	m.told.Store(job, told{applied: err == nil, unsure: errors.Is(err, lane.ErrOutcomeUnknown), fault: f, err: err})
 }
@@ -328,9 +339,6 @@ func (m *model) judge(jobs int) {
 	if st.Outcome.Missing == 0 || m.unknown.Load() > 0 {
 		t.Errorf("%d outcomes stayed unknown; outcomes %+v", m.unknown.Load(), st.Outcome)
 	}
-	if m.starved.Load() > int64(jobs)/200 {
-		t.Errorf("%d of %d jobs lost their lease though they did not dawdle", m.starved.Load(), jobs)
-	}
 	if m.lost.Load() > int64(jobs)/20 {
 		t.Errorf("%d of %d jobs were lost for another's fault", m.lost.Load(), jobs)
 	}
@@ -342,9 +350,6 @@ func plausible(s told) bool {
 	kind := sqlite.ClassOf(s.err)
 	if s.err != nil && (errors.Is(s.err, lane.ErrNotApplied) || kind == sqlite.Full || kind == sqlite.Fsync) {
 		return true
-	}
-	if errors.Is(s.err, lane.ErrLeaseExpired) {
-		return true // of a closure that the machine did not let run; judge counts them
 	}
 	switch s.fault {
 	case none, diskFull, syncFails, commitFails:

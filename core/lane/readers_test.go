@@ -143,12 +143,13 @@ func TestTenThousandSessions(t *testing.T) {
 					continue
 				}
 				counts[s].Add(1)
-				if total.Add(1) == 20*sessions { // enough to compare them, however slow the machine
+				if total.Add(1) == 12*sessions { // enough to compare them, however slow the machine
 					cancel()
 				}
 			}
 		})
 	}
+	inUse := usage(ctx, r)
 	wg.Wait()
 	var sum int64
 	all := make([]int64, sessions)
@@ -159,16 +160,35 @@ func TestTenThousandSessions(t *testing.T) {
 	slices.Sort(all)
 	mean := float64(sum) / sessions
 	st := r.Stats().Readers
-	t.Logf("%d reads by %d sessions: slowest %d, mean %.1f, fastest %d; %d connections", sum, sessions, all[0], mean, all[sessions-1], st.Open)
+	t.Logf("%d reads by %d sessions: slowest %d, mean %.1f, fastest %d; %d connections in use at most times, %d at most", sum, sessions, all[0], mean,
+		all[sessions-1], inUse, st.Open)
 	if bad.Load() > 0 {
 		t.Errorf("%d reads failed, the first with %v", bad.Load(), *first.Load())
 	}
 	if float64(all[0]) < mean/3 {
 		t.Errorf("the slowest session did %d, less than a third of the mean %.1f", all[0], mean)
 	}
-	if st.Open > mostConnections {
-		t.Errorf("%d connections for sessions that hold nothing", st.Open)
+	// A session that is kept from running in the middle of a call keeps its connection meanwhile, and on a busy machine several are at the
+	// same moment. Sessions that held one between two calls would need all there are.
+	if inUse > 16 || st.Open > lane.DefaultConfig().Readers.Conns/2 {
+		t.Errorf("%d connections in use at most times and %d at most, for sessions that hold nothing", inUse, st.Open)
 	}
+}
+
+// usage is how many connections of readers are in use at half of the moments until ctx ends, at most.
+func usage(ctx context.Context, r *rig) int {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	var seen []int
+	for ctx.Err() == nil {
+		seen = append(seen, r.Stats().Readers.InUse)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	slices.Sort(seen)
+	return seen[len(seen)/2]
 }
 
 func TestIdleConnectionsClose(t *testing.T) {

@@ -111,9 +111,11 @@ func stuckOnce(t *testing.T, run int, lent bool) {
 		t.Errorf("run %d (lent %v): %d rows of the stuck transaction were committed", run, lent, n)
 	}
 	r.sound(t)
-	if st := r.Stats(); st.Writer.Limits.Fenced != 1 || st.Leaked > 1 {
-		t.Errorf("run %d: fenced %d, left behind %d", run, st.Writer.Limits.Fenced, st.Leaked)
+	if st := r.Stats(); st.Writer.Limits.Fenced != 1 {
+		t.Errorf("run %d: fenced %d", run, st.Writer.Limits.Fenced)
 	}
+	// It was woken: once it has met the fence its memory is the system's again.
+	eventually(t, "nothing to be left behind", func() bool { return r.Stats().Leaked == 0 })
 }
 
 // TestOverlongStatementIsInterrupted: what stops when interrupted costs no connection.

@@ -1,6 +1,0 @@
-//go:build !race
-
-package lane_test
-
-// mostConnections of sessions that hold nothing.
-const mostConnections = 16
