@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tidegate/engine/core/breaker"
@@ -113,7 +114,8 @@ func (db *DB) Health(ctx context.Context) Health {
 	db.noteLosses(now)
 	checks := []Check{asked[0], asked[1], file, health.WAL(&st, db.cfg.WAL.Soft, db.cfg.WAL.Hard), health.Queue(&st, db.cfg.Writer.Queue), health.Connections(&st),
 		db.checkBreakers(), db.checkQuarantine(), asked[2], asked[3], health.Disk(ctx, v.volume, db.cfg.Health.DiskFree),
-		health.Snapshot(db.lanes.Oldest(), db.cfg.Health.SnapshotAge), health.Foreign(&st.Writer.File, now), health.Telemetry(&v.losses, now)}
+		health.Snapshot(db.lanes.Oldest(), db.cfg.Health.SnapshotAge), health.Foreign(&st.Writer.File, now), health.Telemetry(&v.losses, now),
+		db.checkAlerts()}
 	return Health{OK: health.LevelOf(checks) == HealthOK, Ready: health.ReadyOf(checks), Checks: checks, Breakers: db.guard.breakers()}
 }
 
@@ -202,6 +204,22 @@ func remedyOf(name string) string {
 		return "put the file back, and look at its permissions and the limit of open files"
 	}
 	return "the statement takes its connection with it: ask for less at a time, or raise the lane's memory"
+}
+
+func (db *DB) checkAlerts() Check {
+	firing, err := db.Alerts().Firing()
+	if err != nil {
+		return health.Good("alerts", "nothing is evaluated")
+	}
+	silences, _ := db.Alerts().Silences() // there are alerts
+	now := db.clock.Now()
+	var list []health.Alert
+	for i := range firing {
+		a := &firing[i]
+		silenced := slices.ContainsFunc(silences, func(s AlertSilence) bool { return s.Covers(&a.Alert, now) })
+		list = append(list, health.Alert{Rule: a.Rule, Severity: a.Severity.String(), Title: a.Title, Matters: !silenced && a.Severity > AlertInfo})
+	}
+	return health.Alerts(list)
 }
 
 func (db *DB) checkQuarantine() Check {

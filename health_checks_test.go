@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/trace"
+	"github.com/tidegate/engine/enginetest"
 	"github.com/tidegate/engine/internal/clock"
 	"github.com/tidegate/engine/internal/testdb"
 )
@@ -258,4 +259,33 @@ func TestHealthOfAWriterThatHangs(t *testing.T) {
 	close(hang)
 	<-ended
 	eventually(t, "the writer to answer", func() bool { return check(t, db.Health(t.Context()), "write").OK })
+}
+
+// TestHealthOfAlerts: an alert that goes on is a warning, unless somebody has silenced it, and is over when it is.
+func TestHealthOfAlerts(t *testing.T) {
+	t.Parallel()
+	turned := enginetest.NewClock(monday())
+	db := enginetest.Open(t, enginetest.WithClock(turned), enginetest.WithConfig(func(c *engine.Config) {
+		c.Alerts.Rules = []engine.AlertRule{{Name: "Failing", When: "increase(engine.errors[1m]) > 3", Severity: engine.AlertWarning, Title: "statements fail"}}
+	}))
+	isWell(t, db, "alerts")
+	for range 5 {
+		if _, err := db.Exec(t.Context(), "INSERT INTO nothing VALUES (1)"); err == nil {
+			t.Fatal("a table that is not there was written")
+		}
+	}
+	pass(t, db, turned, 1)
+	warns(t, db, "alerts", "Failing (warning): statements fail")
+	_, err := db.Alerts().Silence(t.Context(), engine.AlertSilence{Rule: "Failing", Until: turned.Now().Add(time.Hour), Why: "known", By: "ops"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass(t, db, turned, 1)
+	if c := check(t, db.Health(t.Context()), "alerts"); !c.OK || !strings.Contains(c.Detail, "Failing") {
+		t.Errorf("silenced: %+v", c)
+	}
+	pass(t, db, turned, 7)
+	if c := check(t, db.Health(t.Context()), "alerts"); !c.OK || c.Detail != "none is firing" {
+		t.Errorf("it is over: %+v", c)
+	}
 }

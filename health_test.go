@@ -41,7 +41,7 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	if got := strings.Join(names, " "); got != "read write file wal queue connections breakers quarantine rules migration disk snapshot foreign telemetry" {
+	if got := strings.Join(names, " "); got != "read write file wal queue connections breakers quarantine rules migration disk snapshot foreign telemetry alerts" {
 		t.Errorf("checks %q", got)
 	}
 	if digest(t, db) != before {

@@ -38,7 +38,7 @@ func TestSlowTopStats(t *testing.T) {
 	here := verb("slow", "replay", id, "--arg", "x").stdout
 	top, stats := verb("top", "--once").stdout, verb("stats", "operation.duration").stdout
 	for what, c := range map[string]struct{ text, want string }{"list": {list, "SELECT count(*) FROM t WHERE v <> ?"}, "show": {show, "  SCAN t\n"}, "bindings": {show, "TEXT(8)"}, "replay": {replay, "now "},
-		"here": {here, " 1 rows"}, "top": {top, "breakers all closed"}, "top's statements": {top, "SELECT count(*) FROM t"}, "stats": {stats, "engine.class=normal"}} {
+		"here": {here, " 1 rows"}, "top": {top, "breakers all closed; alerts none"}, "top's disk": {top, "iB free; oldest snapshot "}, "top's statements": {top, "SELECT count(*) FROM t"}, "stats": {stats, "engine.class=normal"}} {
 		if !strings.Contains(c.text, c.want) || strings.Contains(c.text, "secret") {
 			t.Errorf("%s: %q is not in\n%s", what, c.want, c.text)
 		}
@@ -72,11 +72,13 @@ func TestTopText(t *testing.T) {
 	}
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	first := &view{at: at, figures: figures{Metrics: []engine.MetricSeries{series("engine.errors", 10, nil), series("engine.breaker.state", 2, map[string]string{"engine.breaker": "storage"})}}}
-	second := &view{at: at.Add(2 * time.Second), figures: figures{Metrics: []engine.MetricSeries{series("engine.errors", 14, nil), series("sqlite.wal.used", 3<<20, nil)}}}
-	if text := first.text("here", nil); !strings.Contains(text, "errors  -; breakers storage open") {
+	second := &view{at: at.Add(2 * time.Second), figures: figures{Metrics: []engine.MetricSeries{series("engine.errors", 14, nil), series("sqlite.wal.used", 3<<20, nil), series("engine.disk.free", 5<<30, nil),
+		{Name: "engine.snapshot.age", Kind: "gauge", Unit: "s", Points: []engine.MetricPoint{{Value: 75}}},
+		series("engine.alerts.firing", 2, map[string]string{"engine.alert.severity": "critical"}), series("engine.alerts.firing", 0, map[string]string{"engine.alert.severity": "warning"})}}}
+	if text := first.text("here", nil); !strings.Contains(text, "errors  -; breakers storage open; alerts off") || !strings.Contains(text, "disk    - free; oldest snapshot -") {
 		t.Error(text)
 	}
-	if text := second.text("here", first); !strings.Contains(text, "errors  2.0/s; breakers all closed") || !strings.Contains(text, "3.0 MiB used") {
+	if text := second.text("here", first); !strings.Contains(text, "errors  2.0/s; breakers all closed; alerts 2 critical\n") || !strings.Contains(text, "disk    5.0 GiB free; oldest snapshot 1m15s") || !strings.Contains(text, "3.0 MiB used") {
 		t.Error(text)
 	}
 	if got := shortened("a\n  b "+strings.Repeat("ü", 100), 10); got != "a b üüüüü…" {

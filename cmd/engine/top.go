@@ -14,7 +14,7 @@ import (
 	"github.com/tidegate/engine"
 )
 
-var topVerb = verb{name: "top", summary: "watch a running server: load, latency by class, queues, breakers, log, statements", run: runTop}
+var topVerb = verb{name: "top", summary: "watch a running server: load, latency by class, queues, breakers, log, alerts, statements", run: runTop}
 
 const topExamples = `  engine top
   engine top --once
@@ -140,7 +140,8 @@ func (v *view) text(where string, before *view) string {
 		v.sum("db.client.connection.count", "db.client.connection.state", "idle"), v.sum("engine.connection.leaked"))
 	fmt.Fprintf(&b, "log     %s used, %s on disk, file %s, %s free in it\n", bytesText(v.sum("sqlite.wal.used")), bytesText(v.sum("sqlite.wal.size")), bytesText(v.sum("sqlite.file.size")),
 		bytesText(v.sum("sqlite.file.freelist")))
-	fmt.Fprintf(&b, "errors  %s; breakers %s\n\n", v.rate(before, "engine.errors"), v.breakers())
+	fmt.Fprintf(&b, "disk    %s free; oldest snapshot %s\n", v.diskFree(), v.oldest())
+	fmt.Fprintf(&b, "errors  %s; breakers %s; alerts %s\n\n", v.rate(before, "engine.errors"), v.breakers(), v.alerts())
 	v.latencies(&b)
 	v.statements(&b)
 	v.slowest(&b)
@@ -168,6 +169,48 @@ func (v *view) breakers() string {
 		return "all closed"
 	}
 	return strings.Join(open, ", ")
+}
+
+// find is the first series of a metric; nil where there is none.
+func (v *view) find(name string) *engine.MetricSeries {
+	for i := range v.figures.Metrics {
+		if m := &v.figures.Metrics[i]; m.Name == name && len(m.Points) > 0 {
+			return m
+		}
+	}
+	return nil
+}
+
+func (v *view) diskFree() string {
+	if m := v.find("engine.disk.free"); m != nil {
+		return bytesText(m.Points[0].Value)
+	}
+	return "-" // in memory, or nobody knows
+}
+
+// oldest is how old the oldest snapshot or transaction is.
+func (v *view) oldest() string {
+	if m := v.find("engine.snapshot.age"); m != nil && m.Points[0].Value > 0 {
+		return quantity(m.Points[0].Value, m.Unit)
+	}
+	return "-"
+}
+
+// alerts counts those that go on, by severity.
+func (v *view) alerts() string {
+	if v.find("engine.alerts.firing") == nil {
+		return "off"
+	}
+	var parts []string
+	for _, severity := range []string{"critical", "warning", "info"} {
+		if n := v.sum("engine.alerts.firing", "engine.alert.severity", severity); n > 0 {
+			parts = append(parts, fmt.Sprintf("%.0f %s", n, severity))
+		}
+	}
+	if parts == nil {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (v *view) latencies(b *strings.Builder) {

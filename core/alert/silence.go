@@ -60,6 +60,9 @@ func (s *Silence) covers(a *Alert, now time.Time) bool {
 	return true
 }
 
+// Covers reports whether the silence is about an alert, now. One that was told before it was silenced is among these.
+func (s *Silence) Covers(a *Alert, now time.Time) bool { return s.covers(a, now) }
+
 // String says it in a line.
 func (s *Silence) String() string {
 	what := "every rule"

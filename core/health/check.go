@@ -2,7 +2,7 @@ package health
 
 // Check is one question and its answer.
 type Check struct {
-	// Name is stable: read, write, file, wal, queue, connections, breakers, quarantine, rules, migration, disk, snapshot, foreign, telemetry.
+	// Name is stable: read, write, file, wal, queue, connections, breakers, quarantine, rules, migration, disk, snapshot, foreign, telemetry, alerts.
 	Name string
 	// OK says whether the answer is good.
 	OK bool

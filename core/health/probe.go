@@ -60,7 +60,7 @@ func (p *Probe) await(ctx context.Context, answer chan Check) Check {
 	}
 	began := time.Now()
 	// A little longer than the question itself may take: what it says of its own end says more than that there was none.
-	timer := time.NewTimer(p.limit + p.limit/4)
+	timer := time.NewTimer(p.limit + graceTime)
 	defer timer.Stop()
 	select {
 	case c := <-answer:
@@ -79,4 +79,4 @@ func (p *Probe) await(ctx context.Context, answer chan Check) Check {
 }
 
 // graceTime is how long a question may take to say that its time is over.
-const graceTime = 50 * time.Millisecond
+const graceTime = 100 * time.Millisecond
