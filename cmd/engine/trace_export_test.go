@@ -61,7 +61,7 @@ func TestDemoSpans(t *testing.T) {
 		}
 		s := found[0]
 		spans[k] = found[1:] // one span an operation
-		compare(t, o, s)
+		compare(t, "production_trading.db", o, s)
 		if o.ParentID != "" && ids[string(s.ParentSpanId)] != 1 {
 			t.Errorf("the parent of %s arrived %d times", s.Name, ids[string(s.ParentSpanId)])
 		}
@@ -80,13 +80,13 @@ func TestDemoSpans(t *testing.T) {
 }
 
 // compare holds a span to its record.
-func compare(t *testing.T, o *trace.Operation, s *otlp.Span) {
+func compare(t *testing.T, namespace string, o *trace.Operation, s *otlp.Span) {
 	t.Helper()
 	found := map[string]string{}
 	for _, a := range s.Attributes {
 		found[a.Key] = plain(a.Value)
 	}
-	want := map[string]string{"db.namespace": "production_trading.db", "db.system.name": "sqlite", "error.type": o.Error, "db.response.status_code": o.Status,
+	want := map[string]string{"db.namespace": namespace, "db.system.name": "sqlite", "error.type": o.Error, "db.response.status_code": o.Status,
 		"engine.group.id": shown(int64(o.Group)), "engine.queue.wait_us": shown(o.Queue.Microseconds())}
 	kind := otlp.Span_SPAN_KIND_INTERNAL
 	switch o.Kind {
