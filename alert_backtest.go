@@ -81,7 +81,7 @@ func (c Config) Backtest(ctx context.Context, q AlertBacktest) (AlertReplay, err
 		return out, typed(err, "")
 	}
 	var test *alert.Backtest
-	err = metric.Replay(ctx, file, c.Telemetry.Interval, q.From, q.To, func(name string) bool {
+	err = metric.Replay(ctx, file, out.Step, q.From, q.To, func(name string) bool {
 		return slices.ContainsFunc(rules, func(r alert.Rule) bool { return slices.Contains(r.Metrics(), name) })
 	}, func(at time.Time, readings []metric.Reading) error {
 		if test == nil {

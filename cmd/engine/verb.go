@@ -28,7 +28,7 @@ type verb struct {
 
 // verbs lists them in the order in which help shows them.
 func verbs() []verb {
-	return []verb{demoVerb, benchVerb, queryVerb, execVerb, shellVerb, importVerb, exportVerb, migrateVerb, healthVerb, serveVerb, psVerb, killVerb, traceVerb, topVerb, statsVerb, slowVerb, pluginVerb, configVerb, versionVerb}
+	return []verb{demoVerb, benchVerb, queryVerb, execVerb, shellVerb, importVerb, exportVerb, migrateVerb, healthVerb, serveVerb, psVerb, killVerb, traceVerb, topVerb, statsVerb, slowVerb, alertVerb, pluginVerb, configVerb, versionVerb}
 }
 
 // run picks the verb, with tracing around it, and returns the exit code.

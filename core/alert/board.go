@@ -222,7 +222,7 @@ func (b *Board) current() {
 		return
 	}
 	for _, g := range b.watch.Standings() {
-		if e := b.open[g.Rule.Name+"\x00"+identity(g.Labels)]; e != nil && g.State != "ok" {
+		if e := b.open[g.Rule+"\x00"+identity(g.Labels)]; e != nil && g.State != "ok" {
 			e.Value, e.Flapping = g.Value, g.State == "flapping"
 		}
 	}

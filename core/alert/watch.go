@@ -176,14 +176,19 @@ func keysOf(labels []Label) []string {
 
 // Standing is where a rule stands for one group of labels.
 type Standing struct {
-	Rule   *Rule
-	Labels []Label
+	Rule     string   `json:"rule"`
+	When     string   `json:"when"`
+	Severity Severity `json:"severity"`
+	Labels   []Label  `json:"labels,omitempty"`
 	// State is ok, pending, firing or flapping.
-	State string
+	State string `json:"state"`
 	// Value is the latest one, Worst the one that came nearest to the limit or furthest past it.
-	Value, Worst float64
-	// Since is since when it is wrong; zero where it is not.
-	Since time.Time
+	Value float64 `json:"value"`
+	Worst float64 `json:"worst"`
+	Limit float64 `json:"limit"`
+	Unit  string  `json:"unit,omitempty"`
+	// Since is since when it is wrong; nil where it is not.
+	Since *time.Time `json:"since,omitempty"`
 }
 
 // Standings is where each rule stands for each group of which something is known.
@@ -192,14 +197,19 @@ func (w *Watch) Standings() []Standing {
 	for i := range w.rules {
 		for _, key := range slices.SortedFunc(maps.Keys(w.states[i]), cmp.Compare[string]) {
 			s := w.states[i][key]
-			g := Standing{Rule: s.rule, Labels: s.labels, State: "ok", Value: s.value, Worst: s.worst, Since: s.since}
+			r, since := s.rule, s.since
+			g := Standing{Rule: r.Name, When: r.When, Severity: r.Severity, Labels: s.labels, State: "ok", Value: s.value, Worst: s.worst, Limit: r.limit, Unit: r.unit}
 			switch {
 			case s.flapping:
 				g.State = "flapping"
 			case s.open:
 				g.State = "firing"
 			case !s.bad.IsZero():
-				g.State, g.Since = "pending", s.bad
+				g.State, since = "pending", s.bad
+			}
+			if g.State != "ok" {
+				since = since.UTC()
+				g.Since = &since
 			}
 			if !s.valued {
 				g.Worst = s.value

@@ -3,6 +3,7 @@ package metric
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,14 +13,31 @@ import (
 	"github.com/tidegate/engine/internal/sidecar"
 )
 
-// ReplayStep is the distance in which Replay has what came since from: that of the finest level that reaches back so far, or as far as any.
+// ReplayStep is the distance in which Replay has what came since from: that of the finest level that reaches back so far, or as far as any. What a process has
+// written that looked in another interval than this one has that distance.
 //
 // # Errors
 //
 // Those of the file.
 func ReplayStep(ctx context.Context, file *sidecar.File, interval time.Duration, from time.Time) (time.Duration, error) {
 	l, err := replayLevel(ctx, file, from)
-	return l.stepOf(interval), err
+	if err != nil || l.step > 0 {
+		return l.stepOf(interval), err
+	}
+	last, least := int64(0), int64(0)
+	err = file.Read(ctx, func(c *sqlite.Conn) error {
+		return sidecar.Each(c, "SELECT DISTINCT at FROM raw WHERE at >= ? ORDER BY at LIMIT 1000", []any{from.Unix()}, func(v []sqlite.Value) error {
+			if d := v[0].Int - last; last > 0 && (least == 0 || d < least) {
+				least = d
+			}
+			last = v[0].Int
+			return nil
+		})
+	})
+	if least == 0 {
+		return interval, err
+	}
+	return time.Duration(least) * time.Second, err
 }
 
 func replayLevel(ctx context.Context, file *sidecar.File, from time.Time) (level, error) {
@@ -50,24 +68,24 @@ type replayed struct {
 }
 
 // Replay calls tick with the readings of each step that is stored from one time to another, as a process would have had them that began with the first:
-// counters and histograms are since then. Steps of which nothing is stored are left out. wanted chooses metrics by name; interval is that with which
-// the file was written.
+// counters and histograms are since then. Steps of which nothing is stored are left out. wanted chooses metrics by name; step is what ReplayStep says
+// of the same file and begin.
 //
 // # Errors
 //
 // Those of the file, the context's, and what tick returns.
-func Replay(ctx context.Context, file *sidecar.File, interval time.Duration, from, to time.Time, wanted func(name string) bool, tick func(at time.Time, readings []Reading) error) error {
+func Replay(ctx context.Context, file *sidecar.File, step time.Duration, from, to time.Time, wanted func(name string) bool, tick func(at time.Time, readings []Reading) error) error {
 	level, err := replayLevel(ctx, file, from)
 	if err != nil {
 		return err
 	}
-	step := int64(level.stepOf(interval) / time.Second)
 	series := map[int64]*replayed{}
 	if err := replaySeries(ctx, file, wanted, series); err != nil {
 		return err
 	}
 	const chunk = 3600
-	for at := from.Unix() / step * step; at < to.Unix(); at += chunk {
+	seconds := int64(step / time.Second)
+	for at := from.Unix() / seconds * seconds; at < to.Unix(); at += chunk {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -76,15 +94,11 @@ func Replay(ctx context.Context, file *sidecar.File, interval time.Duration, fro
 		if err != nil {
 			return err
 		}
-		for t := at; t < end; t += step {
-			came, any := values[t]
-			if !any {
-				continue
+		for _, t := range slices.Sorted(maps.Keys(values)) {
+			for i := range values[t] {
+				values[t][i].apply()
 			}
-			for i := range came {
-				came[i].apply()
-			}
-			if err := tick(time.Unix(t+step, 0).UTC(), present(series, t)); err != nil {
+			if err := tick(time.Unix(t+seconds, 0).UTC(), present(series, t)); err != nil {
 				return err
 			}
 		}
