@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,47 +161,6 @@ func TestCallerGivesUp(t *testing.T) {
 	if _, err := call(u, orders(&b, 1)); err != nil {
 		t.Error(err)
 	}
-}
-
-// TestCollectorRunsBesideAGuest measures how long the garbage collector waits for a guest that spins.
-func TestCollectorRunsBesideAGuest(t *testing.T) {
-	u := mustLoad(t, host(t, wasm.Options{}), assemble(t, hostileGuests()["infinite loop"].text), func(m *plugins.Manifest) {
-		m.Limits = plugins.Limits{Fuel: plugins.MaxFuel, Deadline: plugins.Duration(2 * time.Second)}
-	})
-	done := make(chan error, 1)
-	go func() {
-		var b abi.Batch
-		_, err := call(u, orders(&b, 2))
-		done <- err
-	}()
-	var before, after debug.GCStats
-	debug.ReadGCStats(&before)
-	var turns []time.Duration
-	for running := true; running; {
-		select {
-		case err := <-done:
-			if got := kindOf(t, err); got != plugins.FaultDeadline {
-				t.Fatal(err)
-			}
-			running = false
-		default:
-			from := time.Now()
-			runtime.GC()
-			turns = append(turns, time.Since(from))
-		}
-	}
-	if len(turns) < 10 {
-		t.Errorf("the collector ran %d times in two seconds", len(turns))
-	}
-	debug.ReadGCStats(&after)
-	n := int(after.NumGC - before.NumGC)
-	pauses := slices.Clone(after.Pause[:min(n, len(after.Pause))])
-	slices.Sort(pauses)
-	longest, median := pauses[len(pauses)-1], pauses[len(pauses)/2]
-	if median > 10*time.Millisecond { // single ones may be longer where other programs take the processors away
-		t.Errorf("half of %d pauses are longer than %v, the longest is %v", n, median, longest)
-	}
-	t.Logf("%d collections, pauses of %v at the median, %v at most", n, median, longest)
 }
 
 // TestThousandFaults looks for what faults leave behind.

@@ -17,8 +17,11 @@ import (
 )
 
 const (
-	// slice is how much fuel a guest burns before the host looks: 15–65 µs.
+	// slice is how much fuel a guest burns before the host looks: 10–65 µs, if its memory is in the processor's caches.
 	slice = 100_000
+	// leastSlice and sliceTime bound it for a guest whose memory is not, which may take fifty times as long.
+	leastSlice = slice / 16
+	sliceTime  = time.Millisecond
 	// stackBytes bounds the native frames of a guest's calls.
 	stackBytes = 1 << 20
 	// startFuel and startTime bound what runs before the first batch: _initialize, tg_features, tg_configure, tg_alloc.
@@ -54,6 +57,8 @@ type state struct {
 	limit    int64 // fuel
 	burnt    int64
 	handed   int64 // the slice that the guest has
+	slice    int64 // what it may be
+	looked   time.Time
 	deadline time.Time
 	denied   bool // memory.grow failed
 	lines    int
@@ -90,11 +95,26 @@ func (in *instance) yield(fuel, stack int64) int64 {
 	if err := in.ctx.Err(); err != nil {
 		panic(cancelled{err})
 	}
-	if time.Now().After(in.deadline) {
+	now := time.Now()
+	if now.After(in.deadline) {
 		panic(in.fault(plugins.FaultDeadline, "the call took longer than limits.deadline"))
 	}
-	in.handed = min(slice, in.limit-in.burnt)
+	in.slice = nextSlice(in.slice, now.Sub(in.looked))
+	in.looked = now
+	in.handed = min(in.slice, in.limit-in.burnt)
 	return in.handed
+}
+
+// nextSlice follows a slice that took so long. The collector waits for the guest until the slice is over. How the fuel is cut changes nothing of how much is burnt, nor of
+// where a guest is stopped that burns too much.
+func nextSlice(was int64, took time.Duration) int64 {
+	switch {
+	case took > sliceTime:
+		return max(was/2, leastSlice)
+	case took < sliceTime/2:
+		return min(was*2, slice)
+	}
+	return was
 }
 
 // cancelled ends a guest whose caller has given up.
@@ -107,8 +127,8 @@ func (in *instance) charge(n int64) { in.fuel.Set(in.fuel.Get() - uint64(n)) }
 
 // begin sets the limits of a call.
 func (in *instance) begin(ctx context.Context, at time.Time, fuel int64, d time.Duration) {
-	out := in.out[:0]
-	in.state = state{ctx: ctx, at: at.UnixNano(), limit: fuel, handed: min(slice, fuel), deadline: time.Now().Add(d), out: out}
+	out, now := in.out[:0], time.Now()
+	in.state = state{ctx: ctx, at: at.UnixNano(), limit: fuel, handed: min(slice, fuel), slice: slice, looked: now, deadline: now.Add(d), out: out}
 	in.fuel.Set(uint64(in.handed))
 	in.depth.Set(stackBytes)
 }

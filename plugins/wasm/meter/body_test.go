@@ -19,6 +19,9 @@ func TestLoopsPay(t *testing.T) {
 	narrow := "memory 1\nglobal i64 mut 0\nfunc $f (i32 i32) f\nloop\nglobal.get 0\ni64.const 1\ni64.add\nglobal.set 0\n" + fmt.Sprintf(count, 0) + "end\nend\n"
 	nested := "memory 1\nglobal i64 mut 0\nfunc $f (i32 i32) (i32) f\nloop\nblock\nlocal.get 0\nbr_if 0\ni32.const 9\nlocal.set 2\nloop\n" + work +
 		"local.get 2\ni32.const 1\ni32.sub\nlocal.tee 2\nbr_if 0\nend\nend\n" + work + fmt.Sprintf(count, 0) + "end\nend\n"
+	// Each turn runs the inner loop to its end, a hundred turns.
+	small := "memory 1\nfunc $f (i32 i32) (i32) f\nloop\ni32.const 100\nlocal.set 2\nloop\nlocal.get 2\ni32.const 1\ni32.sub\nlocal.tee 2\nbr_if 0\nend\n" + fmt.Sprintf(count, 0) + "end\nend\n"
+	called := "memory 1\nfunc $g ()\nend\nfunc $f (i32 i32) f\nloop\ncall $g\n" + fmt.Sprintf(count, 0) + "end\nend\n"
 	for _, c := range []struct {
 		name, text string
 		way        uint64
@@ -27,6 +30,7 @@ func TestLoopsPay(t *testing.T) {
 		{"dispatch 0", dispatch, 0, heavy}, {"dispatch 1", dispatch, 1, 2 * heavy}, {"dispatch 2", dispatch, 2, 3 * heavy},
 		{"else", arms, 0, heavy}, {"then", arms, 1, 2 * heavy}, {"then and more", arms, 2, 3 * heavy},
 		{"narrow", narrow, 0, 9}, {"inner loop", nested, 0, 10 * heavy}, {"inner loop left out", nested, 1, heavy},
+		{"small loop in a loop", small, 0, 507}, {"a call in a loop", called, 0, 25},
 	} {
 		_, metered, err := pair(t, assemble(t, c.text), 1<<40)
 		if err != nil {

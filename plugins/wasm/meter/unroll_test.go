@@ -16,14 +16,15 @@ func smallLoops() map[string]string {
 		odd   = "local.get 0\ni64.const 5\ni64.shr_u\ni32.wrap_i64\ni32.const 3\ni32.and\n"
 	)
 	return map[string]string{
-		"falls out":     head + "loop\n" + work + count + "br_if 0\nend\nlocal.get 0\nend\n",
-		"has a value":   head + "loop i64\n" + work + count + "br_if 0\nlocal.get 0\nend\ni64.const 3\ni64.add\nend\n",
-		"branches out":  head + "block\nblock\nloop\n" + work + count + "i32.eqz\nbr_if 1\n" + odd + "i32.eqz\nbr_if 2\nbr 0\nend\nend\nlocal.get 0\ni64.const 1\ni64.add\nlocal.set 0\nend\nlocal.get 0\nend\n",
-		"from a block":  head + "block\nloop\nblock\n" + work + count + "i32.eqz\nbr_if 2\n" + odd + "br_table 1 0 1 0\nend\n" + work + "br 0\nend\nend\nlocal.get 0\nend\n",
-		"from an if":    head + "block\nloop\n" + work + count + "i32.eqz\nbr_if 1\n" + odd + "if\nbr 1\nelse\n" + work + "br 1\nend\nend\nend\nlocal.get 0\nend\n",
-		"returns":       head + "loop\n" + work + count + "i32.eqz\nif\nlocal.get 0\nreturn\nend\nbr 0\nend\nunreachable\nend\n",
-		"gives frames":  head + "call $g\nblock\nloop\n" + work + count + "i32.eqz\nif\nlocal.get 0\nreturn\nend\nbr 0\nend\nend\nunreachable\nend\n",
-		"out of a body": head + "block i64\nloop\n" + work + "local.get 0\n" + count + "i32.eqz\nbr_if 1\ndrop\nbr 0\nend\nunreachable\nend\nend\n",
+		"falls out":      head + "loop\n" + work + count + "br_if 0\nend\nlocal.get 0\nend\n",
+		"has a value":    head + "loop i64\n" + work + count + "br_if 0\nlocal.get 0\nend\ni64.const 3\ni64.add\nend\n",
+		"branches out":   head + "block\nblock\nloop\n" + work + count + "i32.eqz\nbr_if 1\n" + odd + "i32.eqz\nbr_if 2\nbr 0\nend\nend\nlocal.get 0\ni64.const 1\ni64.add\nlocal.set 0\nend\nlocal.get 0\nend\n",
+		"from a block":   head + "block\nloop\nblock\n" + work + count + "i32.eqz\nbr_if 2\n" + odd + "br_table 1 0 1 0\nend\n" + work + "br 0\nend\nend\nlocal.get 0\nend\n",
+		"from an if":     head + "block\nloop\n" + work + count + "i32.eqz\nbr_if 1\n" + odd + "if\nbr 1\nelse\n" + work + "br 1\nend\nend\nend\nlocal.get 0\nend\n",
+		"returns":        head + "loop\n" + work + count + "i32.eqz\nif\nlocal.get 0\nreturn\nend\nbr 0\nend\nunreachable\nend\n",
+		"gives frames":   head + "call $g\nblock\nloop\n" + work + count + "i32.eqz\nif\nlocal.get 0\nreturn\nend\nbr 0\nend\nend\nunreachable\nend\n",
+		"has parameters": head + "local.get 0\nraw 03 02\ni64.const 31\ni64.mul\n" + count + "br_if 0\nraw 0b\nend\nfunc $h (i64) -> (i64)\nlocal.get 0\nend\n",
+		"out of a body":  head + "block i64\nloop\n" + work + "local.get 0\n" + count + "i32.eqz\nbr_if 1\ndrop\nbr 0\nend\nunreachable\nend\nend\n",
 	}
 }
 
@@ -68,7 +69,7 @@ func TestSmallLoops(t *testing.T) {
 // TestUnrollingIsBounded: a module that consists of small loops does not grow to four times its size.
 func TestUnrollingIsBounded(t *testing.T) {
 	t.Parallel()
-	const each, functions = 200, 80
+	const each, functions = 200, 120
 	loop := "loop\n" + strings.Repeat("local.get 0\ni64.const 1234567890123\ni64.add\nlocal.set 0\n", 9) + "local.get 1\nbr_if 0\nend\n"
 	var many strings.Builder
 	many.WriteString("memory 1\n")
@@ -80,7 +81,7 @@ func TestUnrollingIsBounded(t *testing.T) {
 		loops, most int
 	}{
 		"one function":   {"memory 1\nfunc $f (i64 i32) f\n" + strings.Repeat(loop, each) + "end\n", each, 12 << 10},
-		"many functions": {many.String(), 10 * functions, 300 << 10},
+		"many functions": {many.String(), 10 * functions, 290 << 10},
 	} {
 		wasm := assemble(t, c.text)
 		res := rewrite(t, wasm).Wasm
