@@ -44,8 +44,8 @@ func TestCollectorRunsBesideAGuest(t *testing.T) {
 		if in.count() < 4 {
 			t.Errorf("%d guests: the world was stopped %d times", guests, in.count())
 		}
-		if got := in.quantile(0.5); got > bar {
-			t.Errorf("%d guests: half of the pauses are longer than %v", guests, got)
+		if got, other := in.quantile(0.5), native.quantile(0.99); got > max(bar, other) {
+			t.Errorf("%d guests: half of the pauses are longer than %v; beside goroutines in Go, one of a hundred is longer than %v", guests, got, other)
 		}
 		if got, other := in.quantile(0.99), native.quantile(0.99); long && got > max(bar, 2*other) {
 			t.Errorf("%d guests: one pause of a hundred is longer than %v; beside goroutines in Go it is %v", guests, got, other)
