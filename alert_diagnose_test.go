@@ -92,7 +92,7 @@ const (
 func (s *stage) standing(rule string) (out string) {
 	states, err := s.db.Alerts().States()
 	for _, g := range states {
-		if g.Rule.Name == rule {
+		if g.Rule == rule {
 			out += fmt.Sprintf("%v %s: %v, at worst %v; ", g.Labels, g.State, g.Value, g.Worst)
 		}
 	}
