@@ -44,6 +44,11 @@ func missing(cfg *engine.Config, err error) error {
 // ruled opens an existing database for a verb that writes: under the settings of its command line, and so under the rules and plug-ins that they name.
 // The schema is the business of engine serve and engine migrate, and what a verb has written is on the disk.
 func (s *sources) ruled(ctx context.Context, stderr io.Writer, change func(*engine.Config)) (*config.Opened, error) {
+	return s.ruledBy(ctx, stderr, nil, change)
+}
+
+// ruledBy is ruled with policies besides those of the settings.
+func (s *sources) ruledBy(ctx context.Context, stderr io.Writer, more []config.Builtin, change func(*engine.Config)) (*config.Opened, error) {
 	settings, err := s.load()
 	if err != nil {
 		return nil, err
@@ -54,6 +59,7 @@ func (s *sources) ruled(ctx context.Context, stderr io.Writer, change func(*engi
 	traceInto(ctx, cfg)
 	cfg.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError})) // what a rule refuses, the verb itself says
 	change(cfg)
+	settings.Plugins.Builtin = append(settings.Plugins.Builtin, more...)
 	db, err := settings.Open(ctx)
 	return db, missing(cfg, err)
 }

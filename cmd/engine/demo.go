@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/config"
 	"github.com/tidegate/engine/internal/desk/floor"
 	"github.com/tidegate/engine/internal/desk/replay"
 	"github.com/tidegate/engine/internal/desk/sim"
@@ -24,6 +25,7 @@ var demoVerb = verb{name: "demo", summary: "trade from many sessions at once, th
 const demoExamples = `  engine demo
   engine demo --sessions 400 --duration 1m
   engine demo --db sqlite:///demo.db --json        # the database stays, and may be traded on again
+  engine demo --rules                              # order limits, references, calendar and daily limits judge every order
   engine demo --keep                               # keep the temporary database and say where it is
 
 Recorded trades and bars are replayed from --data where that folder exists; all other instruments are simulated from --seed.
@@ -45,6 +47,7 @@ type demo struct {
 	sessions int
 	duration time.Duration
 	keep     bool
+	rules    bool
 	asJSON   bool
 }
 
@@ -60,6 +63,7 @@ func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.IntVar(&d.sessions, "sessions", 100, "how many trade at the same time")
 	f.DurationVar(&d.duration, "duration", 20*time.Second, "for how long they trade")
 	f.BoolVar(&d.keep, "keep", false, "keep the temporary database")
+	f.BoolVar(&d.rules, "rules", false, "have the engine's own policies judge every order")
 	f.BoolVar(&d.asJSON, "json", false, "print the report as one JSON object")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
@@ -106,7 +110,11 @@ func (d *demo) run(ctx context.Context, stderr io.Writer) (_ *floor.Report, err 
 			defer os.RemoveAll(dir)
 		}
 	}
-	db, err := d.sources.ruled(ctx, stderr, func(cfg *engine.Config) { cfg.URL, cfg.Create, cfg.Migrations = d.url, true, migrations.FS })
+	var rules []config.Builtin
+	if d.rules {
+		rules = demoRules()
+	}
+	db, err := d.sources.ruledBy(ctx, stderr, rules, func(cfg *engine.Config) { cfg.URL, cfg.Create, cfg.Migrations = d.url, true, migrations.FS })
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +132,9 @@ func (d *demo) run(ctx context.Context, stderr io.Writer) (_ *floor.Report, err 
 		}
 	}
 	report, err := floor.Run(ctx, db.DB, run)
+	if err == nil && d.rules {
+		printRules(stderr, db.Rules().Stats())
+	}
 	if err == nil && d.flight != "" {
 		err = writeOperations(db.DB, d.flight)
 	}

@@ -18,11 +18,13 @@ const (
   value  ANY  NOT NULL,
   PRIMARY KEY (plugin, key)
 ) STRICT, WITHOUT ROWID`
-	getKept    = `SELECT value FROM main.` + kept + ` WHERE plugin = ?1 AND key = ?2`
-	sizeKept   = `SELECT coalesce((SELECT length(value) FROM main.` + kept + ` WHERE plugin = ?1 AND key = ?2), -1), coalesce((SELECT value FROM main.` + kept + ` WHERE plugin = ?1 AND key = ''), 0)`
-	putKept    = `INSERT OR REPLACE INTO main.` + kept + ` (plugin, key, value) VALUES (?1, ?2, ?3)`
-	dropKept   = `DELETE FROM main.` + kept + ` WHERE plugin = ?1 AND key = ?2`
-	noSuchKept = "no such table: main." + kept
+	getKept     = `SELECT value FROM main.` + kept + ` WHERE plugin = ?1 AND key = ?2`
+	sizeKept    = `SELECT coalesce((SELECT length(value) FROM main.` + kept + ` WHERE plugin = ?1 AND key = ?2), -1), coalesce((SELECT value FROM main.` + kept + ` WHERE plugin = ?1 AND key = ''), 0)`
+	putKept     = `INSERT OR REPLACE INTO main.` + kept + ` (plugin, key, value) VALUES (?1, ?2, ?3)`
+	dropKept    = `DELETE FROM main.` + kept + ` WHERE plugin = ?1 AND key = ?2`
+	markCall    = "SAVEPOINT " + callMark
+	releaseCall = "RELEASE " + callMark
+	noSuchKept  = "no such table: main." + kept
 )
 
 // besideActive is added to the name of a version in shadow mode: what it keeps is its own, or it would change what the active one reads.
@@ -71,7 +73,8 @@ func (w *warden) ended(failed bool) error {
 	}
 	k.open = false
 	if !failed {
-		return w.conn.Exec("RELEASE " + callMark)
+		_, err := w.keeps(releaseCall)
+		return err
 	}
 	k.log = k.log[:k.before]
 	return w.conn.Exec("ROLLBACK TO " + callMark + "; RELEASE " + callMark)
@@ -113,7 +116,7 @@ func (w *warden) Delete(_ context.Context, plugin, key string) error {
 // keep changes a value, and remembers that.
 func (w *warden) keep(p putting, most int) (bool, error) {
 	if !w.kept.open {
-		if err := w.conn.Exec("SAVEPOINT " + callMark); err != nil {
+		if _, err := w.keeps(markCall); err != nil {
 			return false, err
 		}
 		w.kept.open = true
