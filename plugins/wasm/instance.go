@@ -51,21 +51,26 @@ type instance struct {
 
 // state is what one call of the guest needs and leaves.
 type state struct {
-	ctx      context.Context // the caller's
-	at       int64           // the instant of the batch
-	slept    int64
-	limit    int64 // fuel
-	burnt    int64
-	handed   int64 // the slice that the guest has
-	slice    int64 // what it may be
-	looked   time.Time
-	deadline time.Time
-	denied   bool // memory.grow failed
-	lines    int
-	metrics  int
-	served   int
-	out      []byte
-	rand     *rand.ChaCha8
+	ctx    context.Context // the caller's
+	at     int64           // the instant of the batch
+	slept  int64
+	limit  int64 // fuel
+	burnt  int64
+	handed int64 // the slice that the guest has
+	slice  int64 // what it may be
+	watch
+	denied  bool // memory.grow failed
+	lines   int
+	metrics int
+	served  int
+	out     []byte
+	rand    *rand.ChaCha8
+}
+
+// watch is the time of a call. What is after the beginning takes one reading of the clock, a time of day takes two.
+type watch struct {
+	began            time.Time
+	looked, deadline time.Duration // after it
 }
 
 type instanceKey struct{}
@@ -95,11 +100,11 @@ func (in *instance) yield(fuel, stack int64) int64 {
 	if err := in.ctx.Err(); err != nil {
 		panic(cancelled{err})
 	}
-	now := time.Now()
-	if now.After(in.deadline) {
+	now := time.Since(in.began)
+	if now > in.deadline {
 		panic(in.fault(plugins.FaultDeadline, "the call took longer than limits.deadline"))
 	}
-	in.slice = nextSlice(in.slice, now.Sub(in.looked))
+	in.slice = nextSlice(in.slice, now-in.looked)
 	in.looked = now
 	in.handed = min(in.slice, in.limit-in.burnt)
 	return in.handed
@@ -126,9 +131,9 @@ func (c cancelled) Unwrap() error { return c.error }
 func (in *instance) charge(n int64) { in.fuel.Set(in.fuel.Get() - uint64(n)) }
 
 // begin sets the limits of a call.
-func (in *instance) begin(ctx context.Context, at time.Time, fuel int64, d time.Duration) {
-	out, now := in.out[:0], time.Now()
-	in.state = state{ctx: ctx, at: at.UnixNano(), limit: fuel, handed: min(slice, fuel), slice: slice, looked: now, deadline: now.Add(d), out: out}
+func (in *instance) begin(ctx context.Context, at, began time.Time, fuel int64, d time.Duration) {
+	out := in.out[:0]
+	in.state = state{ctx: ctx, at: at.UnixNano(), limit: fuel, handed: min(slice, fuel), slice: slice, watch: watch{began: began, deadline: d}, out: out}
 	in.fuel.Set(uint64(in.handed))
 	in.depth.Set(stackBytes)
 }
@@ -241,7 +246,7 @@ func (in *instance) adopt(s *snapshot) bool {
 
 // boot runs what comes before the first batch and takes the snapshot.
 func (in *instance) boot(ctx context.Context) error {
-	in.begin(ctx, birth(), startFuel, startTime)
+	in.begin(ctx, birth(), time.Now(), startFuel, startTime)
 	if in.funcs[abi.ExportInitialize] != nil {
 		if _, err := in.invoke(abi.ExportInitialize); err != nil {
 			return err
@@ -317,7 +322,7 @@ func (in *instance) grow(ctx context.Context, n int) error {
 		room *= 2
 	}
 	in.restore(in.snap)
-	in.begin(ctx, birth(), startFuel, startTime)
+	in.begin(ctx, birth(), time.Now(), startFuel, startTime)
 	old := in.snap
 	if err := in.allocate(uint32(room)); err != nil {
 		in.snap = old

@@ -25,30 +25,31 @@ func newPool(most int) *pool {
 	return p
 }
 
-// get returns an idle instance, or nil where the caller has to make one; both are given back with put.
-func (p *pool) get(ctx context.Context) (*instance, error) {
+// get returns an idle instance, or nil where the caller has to make one; both are given back with put. queued says that all of them were out.
+func (p *pool) get(ctx context.Context) (in *instance, queued bool, err error) {
 	select {
 	case <-p.tokens:
 	default:
+		queued = true
 		select {
 		case <-p.tokens:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, queued, ctx.Err()
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		p.tokens <- struct{}{}
-		return nil, errClosed
+		return nil, queued, errClosed
 	}
 	if n := len(p.idle); n > 0 {
-		in := p.idle[n-1]
+		in = p.idle[n-1]
 		p.idle = p.idle[:n-1]
-		return in, nil
+		return in, queued, nil
 	}
 	p.all++
-	return nil, nil
+	return nil, queued, nil
 }
 
 // first takes the instance that was made to see whether the module starts.

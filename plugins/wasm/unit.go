@@ -44,19 +44,19 @@ func (u *Unit) Call(ctx context.Context, h plugins.Hook, b *abi.Batch, at time.T
 	if err := b.Check(); err != nil {
 		return plugins.Outcome{}, err
 	}
-	in, err := u.acquire(ctx)
+	in, waited, err := u.acquire(ctx, from)
 	if err != nil {
 		return plugins.Outcome{}, err
 	}
-	waited := time.Since(from)
-	out, keep, err := u.run(ctx, in, h, b, at)
+	out, keep, err := u.run(ctx, in, h, b, at, from.Add(waited))
 	u.pool.put(in, keep)
 	out.Waited, out.Elapsed = waited, time.Since(from)
 	return out, err
 }
 
-// run is one call on an instance, which it leaves clean; keep is false where it could not.
-func (u *Unit) run(ctx context.Context, in *instance, h plugins.Hook, b *abi.Batch, at time.Time) (out plugins.Outcome, keep bool, err error) {
+// run is one call on an instance, which it leaves clean; keep is false where it could not. The deadline counts from began: reading the clock once more would be
+// a tenth of the call of a guest in C.
+func (u *Unit) run(ctx context.Context, in *instance, h plugins.Hook, b *abi.Batch, at, began time.Time) (out plugins.Outcome, keep bool, err error) {
 	export := hookExport(h)
 	if in.funcs[export] == nil {
 		return out, true, fault(u.m, plugins.FaultABI, "the module does not export %s", export)
@@ -65,13 +65,15 @@ func (u *Unit) run(ctx context.Context, in *instance, h plugins.Hook, b *abi.Bat
 		if err := in.grow(ctx, b.Size()); err != nil {
 			return out, u.clean(in), err
 		}
+		began = time.Now()
 	}
 	if u.m.Policy.Reset == "call" && !u.clean(in) {
 		if in, err = u.replace(ctx, in); err != nil {
 			return out, false, err
 		}
+		began = time.Now()
 	}
-	in.begin(ctx, at, u.lim.Fuel+u.lim.FuelPerRow*int64(b.Rows()), time.Duration(u.lim.Deadline))
+	in.begin(ctx, at, began, u.lim.Fuel+u.lim.FuelPerRow*int64(b.Rows()), time.Duration(u.lim.Deadline))
 	out.Verdicts, err = in.ask(export, b)
 	out.Fuel, out.Pages = in.burnt, in.mem.Size()>>16
 	in.ctx = nil
@@ -98,19 +100,23 @@ func (u *Unit) replace(ctx context.Context, old *instance) (*instance, error) {
 	return old, nil
 }
 
-func (u *Unit) acquire(ctx context.Context) (*instance, error) {
-	in, err := u.pool.get(ctx)
-	if errors.Is(err, errClosed) {
-		return nil, fault(u.m, plugins.FaultLoad, "this version is retired")
+// acquire takes an instance and says how long that took, 0 where one was idle.
+func (u *Unit) acquire(ctx context.Context, from time.Time) (*instance, time.Duration, error) {
+	in, queued, err := u.pool.get(ctx)
+	switch {
+	case errors.Is(err, errClosed):
+		return nil, 0, fault(u.m, plugins.FaultLoad, "this version is retired")
+	case err != nil:
+		return nil, 0, err
+	case in != nil && !queued:
+		return in, 0, nil
+	case in == nil:
+		if in, err = u.start(ctx); err != nil {
+			u.pool.put(nil, false)
+			return nil, 0, err
+		}
 	}
-	if err != nil || in != nil {
-		return in, err
-	}
-	if in, err = u.start(ctx); err != nil {
-		u.pool.put(nil, false)
-		return nil, err
-	}
-	return in, nil
+	return in, time.Since(from), nil
 }
 
 // start makes an instance: the first one boots, later ones adopt its snapshot, which takes a tenth of the time.
