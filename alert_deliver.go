@@ -37,6 +37,8 @@ type (
 	AlertSink = deliver.Sink
 	// AlertEndpoint is where messages go.
 	AlertEndpoint = deliver.Endpoint
+	// AlertDiagnosis is what is known of the cause of an alert.
+	AlertDiagnosis = alert.Diagnosis
 	// AlertLetter is an alert that did not get to a sink.
 	AlertLetter = deliver.Letter
 	// AlertTrial is what a sink answered to a test.
