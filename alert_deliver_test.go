@@ -211,26 +211,7 @@ func TestAlertmanagerOfDebian(t *testing.T) {
 		t.Skip("skipped: prometheus-alertmanager is not installed (Debian: apt-get install prometheus-alertmanager)")
 	}
 	t.Parallel()
-	dir := t.TempDir()
-	settings := filepath.Join(dir, "alertmanager.yml")
-	if err := os.WriteFile(settings, []byte("route: {receiver: none}\nreceivers: [{name: none}]\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	c := osexec.CommandContext(ctx, program, "--config.file="+settings, "--storage.path="+dir, "--web.listen-address="+address, "--cluster.listen-address=", "--log.level=error")
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cancel(); _ = c.Wait() })
-	base := "http://" + address
+	base := "http://" + startAlertmanager(t, program)
 	sink, err := builtin.Sink(t.Context(), builtin.SinkSetup{Name: "alertmanager", Make: alertmanager.New, Config: map[string]any{"endpoint": "am", "labels": map[string]any{"instance": "desk-1"}}, Endpoints: []string{"am"}})
 	if err != nil {
 		t.Fatal(err)
@@ -286,6 +267,31 @@ func TestAlertmanagerOfDebian(t *testing.T) {
 	if len(ended) != 1 || entries[i].Ended == nil || !ended[0].EndsAt.Equal(entries[i].Ended.Truncate(time.Millisecond)) {
 		t.Errorf("it ended at %v, and for the Alertmanager it is %+v", entries[i].Ended, ended)
 	}
+}
+
+// startAlertmanager starts one that tells nobody, and returns where it listens.
+func startAlertmanager(t *testing.T, program string) string {
+	t.Helper()
+	dir := t.TempDir()
+	settings := filepath.Join(dir, "alertmanager.yml")
+	if err := os.WriteFile(settings, []byte("route: {receiver: none}\nreceivers: [{name: none}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c := osexec.CommandContext(ctx, program, "--config.file="+settings, "--storage.path="+dir, "--web.listen-address="+address, "--cluster.listen-address=", "--log.level=error")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); _ = c.Wait() })
+	return address
 }
 
 // amAlert is an alert as an Alertmanager lists it.
