@@ -18,7 +18,7 @@ import (
 	"github.com/tidegate/engine/internal/sidecar"
 )
 
-var alertVerb = verb{name: "alert", summary: "what is wrong and what was: list, silence, backtest", run: runAlert}
+var alertVerb = verb{name: "alert", summary: "what is wrong and what was: list, silence, test, dead, backtest", run: runAlert}
 
 const alertHelp = `Usage: engine alert <what> [flags] [arguments]
 
@@ -38,6 +38,8 @@ func alertVerbs() []verb {
 	return []verb{
 		{"list", "the alerts that go on; with --all those that have ended, too", runAlertList},
 		{"silence", "keep alerts from being told for a time, or end that", runAlertSilence},
+		{"test", "send a test alert the way of real ones, and see what each sink answers", runAlertTest},
+		{"dead", "alerts that could not be delivered; with --resend have them delivered after all", runAlertDead},
 		{"backtest", "how often rules would have fired over what is stored, and how near they came", runAlertBacktest},
 	}
 }
@@ -105,7 +107,8 @@ func askAlerts(ctx context.Context, s *sources, limit int, all bool) (got alertA
 	if all {
 		path += "&all=1"
 	}
-	return got, server.call(ctx, path, nil, &got)
+	err = server.call(ctx, path, nil, &got)
+	return got, err
 }
 
 // telemetryFile opens the telemetry database of the settings.
@@ -220,7 +223,8 @@ func makeSilence(ctx context.Context, s *sources, want engine.AlertSilence, leng
 		for _, l := range want.Labels {
 			labels[l.Key] = l.Value
 		}
-		return made, server.call(ctx, "/v1/alerts/silence", map[string]any{"rule": want.Rule, "labels": labels, "for": length.String(), "by": want.By, "why": want.Why}, &made)
+		err = server.call(ctx, "/v1/alerts/silence", map[string]any{"rule": want.Rule, "labels": labels, "for": length.String(), "by": want.By, "why": want.Why}, &made)
+		return made, err
 	}
 	settings, err := s.load()
 	if err != nil {

@@ -49,6 +49,14 @@ func TestAlertRoutes(t *testing.T) {
 	if r := b.post(t, "/v1/alerts/silence/end", end); r.status != http.StatusBadRequest {
 		t.Errorf("ended twice: %d %s", r.status, r.body)
 	}
+	for path, body := range map[string]string{"/v1/alerts/test": `{}`, "/v1/alerts/resend": `{"id":1}`} { // nobody is told here
+		if r := b.post(t, path, body); r.status != http.StatusNotFound || !strings.Contains(r.body, "no_sinks") {
+			t.Errorf("%s: %d %s", path, r.status, r.body)
+		}
+	}
+	if r := send(t, b.request(t, "GET", "/v1/alerts/sinks", "")); r.status != http.StatusNotFound {
+		t.Errorf("%d %s", r.status, r.body)
+	}
 	if r := send(t, b.request(t, "GET", "/v1/alerts?limit=x", "")); r.status != http.StatusBadRequest {
 		t.Errorf("%d %s", r.status, r.body)
 	}

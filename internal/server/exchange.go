@@ -39,6 +39,9 @@ func routes() map[string]route {
 		"/v1/slow":               {method: http.MethodGet, handle: (*Server).slow},
 		"/v1/alerts":             {method: http.MethodGet, handle: (*Server).alerts},
 		"/v1/alerts/silence":     {method: http.MethodPost, handle: (*Server).silence},
+		"/v1/alerts/sinks":       {method: http.MethodGet, handle: (*Server).sinks},
+		"/v1/alerts/test":        {method: http.MethodPost, handle: (*Server).tryAlert},
+		"/v1/alerts/resend":      {method: http.MethodPost, handle: (*Server).resendAlert},
 		"/v1/alerts/silence/end": {method: http.MethodPost, handle: (*Server).endSilence},
 		"/v1/slow/replay":        {method: http.MethodPost, handle: bounded((*Server).replay)},
 	}
@@ -97,7 +100,7 @@ func (s *Server) admit(r *http.Request) (route, error) {
 	}
 	switch {
 	case !found:
-		return route{}, &failure{status: http.StatusNotFound, kind: "not_found", message: "there is no such path: /v1/query, /v1/exec, /v1/batch, /v1/sessions, /v1/kill, /v1/trace, /v1/trace/freeze, /v1/stats, /v1/metrics/query, /v1/slow, /v1/slow/replay, /v1/alerts, /v1/alerts/silence, /v1/alerts/silence/end, /v1/plugins, /v1/plugins/{name}/{load, reload, unload, promote, quarantine or lift}, /metrics, /healthz, /readyz"}
+		return route{}, &failure{status: http.StatusNotFound, kind: "not_found", message: "there is no such path: /v1/query, /v1/exec, /v1/batch, /v1/sessions, /v1/kill, /v1/trace, /v1/trace/freeze, /v1/stats, /v1/metrics/query, /v1/slow, /v1/slow/replay, /v1/alerts, /v1/alerts/silence, /v1/alerts/silence/end, /v1/alerts/sinks, /v1/alerts/test, /v1/alerts/resend, /v1/plugins, /v1/plugins/{name}/{load, reload, unload, promote, quarantine or lift}, /metrics, /healthz, /readyz"}
 	case r.Method != rt.method && !(r.Method == http.MethodHead && rt.method == http.MethodGet):
 		return route{}, &failure{status: http.StatusMethodNotAllowed, kind: "method", message: "use " + rt.method, allow: rt.method}
 	}
