@@ -20,7 +20,13 @@ func (s *stage) outsider() func(...string) { return elsewhere(s.t, s.path) }
 // TestAlertsOfStorage: what happens to the file, to its disk and beside it.
 func TestAlertsOfStorage(t *testing.T) {
 	t.Parallel()
-	for _, x := range []incident{
+	for _, x := range storageIncidents() {
+		t.Run(x.name, x.run)
+	}
+}
+
+func storageIncidents() []incident {
+	return []incident{
 		{name: "a disk that fails", rule: "BreakerOpen", cause: "device_failed", says: []string{`"storage"`, "it opened after"}, within: 40, also: []string{"ErrorRate", "CommitOutcomeUnknown"},
 			begin: func(s *stage) {
 				s.faults.Add(faultfs.Rule{Kind: sqlite.OpSync, Sticky: true, Err: syscall.EIO})
@@ -88,8 +94,6 @@ func TestAlertsOfStorage(t *testing.T) {
 					"INSERT INTO _tg_migration_run (run, kind, state, started_ns) VALUES ('a', 'up', 'failed', 1)")
 				s.last = other
 			}, end: func(s *stage) { s.last.(func(...string))("UPDATE _tg_migration_run SET state = 'done'") }},
-	} {
-		t.Run(x.name, x.run)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -263,5 +264,23 @@ func (s *stage) explained(x *incident) {
 	}
 	if c := s.db.Trace().Captured(d.Frozen); d.Frozen == "" || c == nil || c.Len() == 0 || c.Reason != x.rule {
 		s.t.Errorf("the flight recorder was not frozen: %q, %v", d.Frozen, c)
+	}
+}
+
+// TestEveryDefaultAlertIsInjected: there is no default rule without an incident, and no incident of a rule that is not there.
+func TestEveryDefaultAlertIsInjected(t *testing.T) {
+	t.Parallel()
+	left := map[string]bool{}
+	for _, r := range engine.DefaultConfig("sqlite://").DefaultAlertRules() {
+		left[r.Name] = true
+	}
+	known := maps.Clone(left)
+	for _, x := range slices.Concat(latencyIncidents(), storageIncidents(), workIncidents(t)) {
+		if delete(left, x.rule); !known[x.rule] {
+			t.Errorf("%s: there is no rule %s", x.name, x.rule)
+		}
+	}
+	for name := range left {
+		t.Errorf("nothing injects the cause of %s", name)
 	}
 }

@@ -126,7 +126,8 @@ func (a adder) pool(name string, p *PoolStats, limit int) {
 	timeouts := uint64(0)
 	for i := range p.Queues {
 		a.queue(name, &p.Queues[i])
-		timeouts += p.Queues[i].Refused.Timeout + p.Queues[i].Refused.Deadline
+		r := &p.Queues[i].Refused
+		timeouts += r.Timeout + r.Deadline + r.Connections
 	}
 	a.value(metric.ConnectionTimeouts, float64(timeouts), pool, name)
 }

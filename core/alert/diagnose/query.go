@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -139,7 +138,7 @@ func planChanged(s *scene) finding {
 
 func dataGrowth(s *scene) finding {
 	x := s.because(func(x *suspect, p Plan) bool {
-		return (p.Was == "" || p.Was == p.Is) && p.grown() >= 2 && math.Abs(math.Log2(x.times/p.grown())) <= 1
+		return (p.Was == "" || p.Was == p.Is) && p.grown() >= 2 && x.times <= 2*p.grown() // what is usual may have some of the growth in it
 	})
 	if x == nil {
 		return not("no statement takes more steps in proportion to its table")
@@ -152,7 +151,7 @@ func dataGrowth(s *scene) finding {
 
 func skewedBindings(s *scene) finding {
 	x := s.because(func(x *suspect, p Plan) bool {
-		return p.Was != "" && p.Was == p.Is && (p.grown() == 0 || math.Abs(math.Log2(x.times/max(p.grown(), 0.01))) > 1)
+		return p.Was != "" && p.Was == p.Is && (p.grown() < 2 || x.times > 2*p.grown())
 	})
 	if x == nil {
 		return not("no statement takes more steps with the plan and the table that it had")

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -62,7 +63,8 @@ func foreignReader(s *scene) finding {
 func poolHeld(s *scene) finding {
 	for i := range s.Pools {
 		p := &s.Pools[i]
-		if p.Starved == 0 && (p.InUse < p.Most || p.Waiting == 0) {
+		without := s.without(p.Name)
+		if p.Starved == 0 && (p.InUse < p.Most || p.Waiting == 0 && without == 0) {
 			continue
 		}
 		idle, oldest := 0, (*Session)(nil)
@@ -77,7 +79,7 @@ func poolHeld(s *scene) finding {
 		if s.Alert.Rule == "PoolQueueTimeouts" {
 			f.weight = max(f.weight, 0.95)
 		}
-		f.summary = fmt.Sprintf("all %d connections of the %s lane are held, and %d callers wait for one", p.Most, p.Name, max(p.Starved, p.Waiting))
+		f.summary = fmt.Sprintf("all %d connections of the %s lane are held; %d callers wait for one, and %.0f have waited in vain", p.Most, p.Name, max(p.Starved, p.Waiting), without)
 		f.evidence = []string{fmt.Sprintf("%d of the sessions that hold them are between two statements or rows", idle)}
 		if oldest != nil {
 			f.summary += fmt.Sprintf("; the oldest is %s, since %s", named(oldest.Name), short(oldest.Age))
@@ -87,6 +89,16 @@ func poolHeld(s *scene) finding {
 		return f
 	}
 	return not("there are connections left in every lane")
+}
+
+// without is how many callers of a lane waited for a connection in vain.
+func (s *scene) without(lane string) (n float64) {
+	for k, v := range s.Now.Counts {
+		if strings.HasPrefix(k, "refused/"+lane+", ") && strings.HasSuffix(k, ", connections") {
+			n += v
+		}
+	}
+	return n
 }
 
 // setting is the section of a lane's settings.
