@@ -17,8 +17,9 @@ import (
 // length is how long a comparison takes.
 const length = 6 * time.Second
 
-// cost is what a call costs: the median, and the tenth of the calls that were disturbed least.
-type cost struct{ median, least time.Duration }
+// cost is what a call costs: the median, the tenth of the calls that were disturbed least, and the median of how much more it took than the last of the ways in
+// the same turn.
+type cost struct{ median, least, more time.Duration }
 
 // turns runs several ways to do the same, a call each in turn, and returns what they cost.
 func turns(t *testing.T, ways ...func() error) []cost {
@@ -34,9 +35,18 @@ func turns(t *testing.T, ways ...func() error) []cost {
 		}
 	}
 	out := make([]cost, len(ways))
+	last := times[len(ways)-1]
+	for side := range times {
+		more := make([]time.Duration, len(last))
+		for i := range more {
+			more[i] = times[side][i] - last[i]
+		}
+		slices.Sort(more)
+		out[side].more = more[len(more)/2]
+	}
 	for side := range times {
 		slices.Sort(times[side])
-		out[side] = cost{times[side][len(times[side])/2], times[side][len(times[side])/10]}
+		out[side].median, out[side].least = times[side][len(times[side])/2], times[side][len(times[side])/10]
 	}
 	return out
 }
