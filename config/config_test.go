@@ -143,6 +143,8 @@ func another(v config.Value) string {
 		return "[::1]:1"
 	case v.Key == "server.token_file" || v.Key == "server.hosts":
 		return "other"
+	case v.Key == "server.otlp.endpoint":
+		return "https://collector.example:4318"
 	case v.Key == "plugins.trusted_keys":
 		return trustedKey
 	case v.Key == "tenants.quotas":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -28,6 +29,18 @@ type Server struct {
 	Timeouts ServerTimeouts
 	// Drain says how the server ends.
 	Drain ServerDrain
+	// OTLP sends metrics to a collector.
+	OTLP ServerOTLP
+}
+
+// ServerOTLP says where metrics are sent to by OpenTelemetry's protocol. Traces are the business of --trace.
+type ServerOTLP struct {
+	// Metrics switches it on.
+	Metrics bool
+	// Endpoint is the collector's address without a path, http or https; "" is what OTEL_EXPORTER_OTLP_ENDPOINT says, or http://localhost:4318.
+	Endpoint string
+	// Interval is how often they are sent.
+	Interval time.Duration
 }
 
 // ServerTLS names the files of a certificate in PEM form.
@@ -94,6 +107,7 @@ func DefaultServer() Server {
 		Limits:   ServerLimits{Body: 1 << 20, Rows: 1_000_000, Statements: 1000, Time: 30 * time.Second, Requests: 256, Streams: 16},
 		Timeouts: ServerTimeouts{Header: 5 * time.Second, Read: 10 * time.Second, Write: 10 * time.Second, Idle: 2 * time.Minute},
 		Drain:    ServerDrain{Delay: 500 * time.Millisecond, Time: 10 * time.Second},
+		OTLP:     ServerOTLP{Interval: 30 * time.Second},
 	}
 }
 
@@ -131,6 +145,11 @@ func (c *Server) Mistakes() []string {
 	if c.Integers != IntegersAsStrings && c.Integers != IntegersAsNumbers {
 		bad("integers", "must be string or number")
 	}
+	if e := c.OTLP.Endpoint; e != "" {
+		if u, err := url.Parse(e); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			bad("otlp.endpoint", "must be the address of a collector such as http://localhost:4318")
+		}
+	}
 	for _, h := range c.Hosts {
 		if h == "" || strings.ContainsAny(h, "/ \t*") {
 			bad("hosts", "must be plain host names, without scheme, path or wildcard")
@@ -151,7 +170,7 @@ func (c *Server) Mistakes() []string {
 		key string
 		d   time.Duration
 	}{
-		{"limits.time", c.Limits.Time}, {"timeouts.header", c.Timeouts.Header}, {"timeouts.read", c.Timeouts.Read},
+		{"otlp.interval", c.OTLP.Interval}, {"limits.time", c.Limits.Time}, {"timeouts.header", c.Timeouts.Header}, {"timeouts.read", c.Timeouts.Read},
 		{"timeouts.write", c.Timeouts.Write}, {"timeouts.idle", c.Timeouts.Idle}, {"drain.time", c.Drain.Time},
 	} {
 		if d.d <= 0 {

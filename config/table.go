@@ -228,6 +228,12 @@ func serverSettings() []setting {
 			doc: "How long /readyz is red before the server stops to listen, so that a load balancer sees it."},
 		{key: "server.drain.time", field: v(func(c *Server) any { return &c.Drain.Time }),
 			doc: "How long requests under way may take to end once the server has been told to stop."},
+		{key: "server.otlp.metrics", field: v(func(c *Server) any { return &c.OTLP.Metrics }),
+			doc: "Send metrics to a collector by OpenTelemetry's protocol, OTLP over HTTP. OTEL_METRICS_EXPORTER=otlp asks for the same; traces are the business of --trace otlp."},
+		{key: "server.otlp.endpoint", field: v(func(c *Server) any { return &c.OTLP.Endpoint }),
+			doc: "The collector's address without a path. Empty is what OTEL_EXPORTER_OTLP_METRICS_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT says, or http://localhost:4318."},
+		{key: "server.otlp.interval", field: v(func(c *Server) any { return &c.OTLP.Interval }),
+			doc: "How often metrics are sent."},
 	}
 }
 

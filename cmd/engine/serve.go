@@ -71,6 +71,14 @@ func serve(ctx context.Context, settings *config.Settings, stderr io.Writer) (er
 	cfg := settings.Engine
 	traceInto(ctx, &cfg)
 	cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+	meter, err := meterFor(ctx, settings, cfg.Logger)
+	if err != nil {
+		return err
+	}
+	if meter != nil {
+		cfg.MeterProvider = meter
+		defer settle(meter.Shutdown) // after the database, whose last interval it sends
+	}
 	settings.Engine = cfg
 	db, err := settings.Open(ctx)
 	if err != nil {
@@ -79,7 +87,12 @@ func serve(ctx context.Context, settings *config.Settings, stderr io.Writer) (er
 		}
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() {
+		if meter != nil {
+			settle(meter.ForceFlush) // what is observed of a database that is closed is nothing
+		}
+		err = errors.Join(err, db.Close())
+	}()
 	s, err := server.New(db.DB, settings.Server, token)
 	if err != nil {
 		return err
@@ -97,6 +110,13 @@ func serve(ctx context.Context, settings *config.Settings, stderr io.Writer) (er
 	stopped := context.AfterFunc(ctx, func() { _ = notify(supervisor, "STOPPING=1") }) // it sees the end in any case
 	defer stopped()
 	return s.Serve(ctx, l)
+}
+
+// settle gives an exporter its time at the end. What it cannot send it has said in the log.
+func settle(f func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	_ = f(ctx)
 }
 
 // errNoTokenFile says that nothing says where the token would be.

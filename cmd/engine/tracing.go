@@ -156,12 +156,17 @@ func (w *watchedExporter) failure() error {
 
 // newProvider builds the SDK. Sampler, limits, batches, endpoint and headers come from the OTEL_* variables, which the SDK reads itself.
 func newProvider(ctx context.Context, exporter sdktrace.SpanExporter) (*sdktrace.TracerProvider, *resource.Resource, error) {
-	described, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "tidegate")),
-		resource.WithTelemetrySDK(), resource.WithProcessPID(), resource.WithFromEnv())
+	described, err := whoSends(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described)), described, nil
+}
+
+// whoSends is the resource that spans and metrics come from.
+func whoSends(ctx context.Context) (*resource.Resource, error) {
+	return resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "tidegate")),
+		resource.WithTelemetrySDK(), resource.WithProcessPID(), resource.WithFromEnv())
 }
 
 // newOTLP makes the exporter for OTLP over HTTP, the one protocol that this program speaks.
