@@ -115,7 +115,7 @@ func fields(s *config.Settings) map[string]any {
 // keyOf is the key that a field should have.
 func keyOf(path string) string {
 	path = strings.TrimPrefix(path, "Engine.")
-	for from, to := range map[string]string{"Schema": "Migrations", "CacheKiB": "CacheKib", "URL": "Url", "WAL": "Wal", "TLS": "Tls"} {
+	for from, to := range map[string]string{"Schema": "Migrations", "CacheKiB": "CacheKib", "URL": "Url", "WAL": "Wal", "TLS": "Tls", "OTLP": "Otlp"} {
 		path = strings.ReplaceAll(path, from, to)
 	}
 	var b strings.Builder
