@@ -21,7 +21,7 @@ func TestAlertDelivery(t *testing.T) {
 	}))
 	t.Cleanup(hook.Close)
 	find, _, _ := startServer(t, "--set", `alerts.endpoints=[{"name":"pager","url":"`+hook.URL+`/secret-path"}]`, "--set", `alerts.sinks=[{"name":"log","kind":"log"},{"name":"desk","kind":"webhook","endpoint":"pager"}]`)
-	if o := must(t, append([]string{"alert", "test"}, find...)...); strings.Count(o.stdout, "ok ") != 2 || posts.Load() != 2 || strings.Contains(o.stdout, "secret-path") {
+	if o := must(t, append([]string{"alert", "test"}, find...)...); strings.Count(o.stdout, "ok     ") != 2 || posts.Load() != 2 || strings.Contains(o.stdout, "secret-path") {
 		t.Errorf("%d posts: %s", posts.Load(), o.stdout)
 	}
 	down.Store(true)
