@@ -206,7 +206,7 @@ func DefaultConfig(url string) Config {
 		Maintenance: read(d.Maintenance, sqlite.Maintenance),
 		WAL: WALConfig{CheckpointFrames: d.WAL.CheckpointFrames, Soft: d.WAL.Soft, Hard: d.WAL.Hard, Cap: d.WAL.Cap,
 			SnapshotAge: d.WAL.SnapshotAge},
-		Rules: RulesConfig{Keep: 10_000},
+		Rules: RulesConfig{Keep: 10_000, Keys: "full"},
 		Trace: TraceConfig{Records: 1 << 16, Slow: TraceSlow{Signal: 50 * time.Millisecond, Analytics: 2 * time.Second,
 			Other: 100 * time.Millisecond, Plugin: 5 * time.Millisecond}},
 		Health: HealthConfig{DiskFree: 512 << 20, SnapshotAge: 5 * time.Minute},

@@ -24,6 +24,10 @@ type RulesConfig struct {
 	Checks []RowCheck
 	// Keep is how many rejections and other verdicts are stored in the database, for [Rules.Rejections]; the oldest go. Default 10,000; 0 stores none.
 	Keep int
+	// Keys says what errors, logs and stored verdicts tell of the key of a row: "full", "hash" or "none". A key of text is a value, and may be one that nobody is to
+	// see. With "hash" numbers are told, and of a text or a blob "#" and the first 8 bytes of its SHA-256 in hexadecimal digits: who knows a key finds its verdicts, and who
+	// can guess it, too. With "none" a verdict does not say which row it is about. Default "full", which "" means as well.
+	Keys string
 }
 
 // RowCheck is a declared rule: an expression of SQL that must not be false for a row after an INSERT or an UPDATE.
@@ -39,6 +43,8 @@ type (
 	PluginQuarantinedError = change.QuarantinedError
 	// Rejection is a stored verdict.
 	Rejection = change.Record
+	// RuleStats is RulesStats of one version of a plug-in.
+	RuleStats = change.RuleStats
 	// RulesStats counts what rules were asked and what they answered.
 	RulesStats = change.Stats
 )
@@ -55,6 +61,14 @@ func (r Rules) Stats() RulesStats {
 		return RulesStats{}
 	}
 	return r.db.rules.enforcer.Stats()
+}
+
+// Each counts since Open for each version of a plug-in, in service or in shadow mode, that rows of its tables have met, by name; declared checks are among them.
+func (r Rules) Each() []RuleStats {
+	if r.db.rules.enforcer == nil {
+		return nil
+	}
+	return r.db.rules.enforcer.Each()
 }
 
 // Rejections returns the latest n stored verdicts, newest first. A verdict is stored soon after its transaction has ended.
@@ -78,6 +92,11 @@ func (r Rules) Unguard(ctx context.Context, table string) error {
 	return typed(change.Unguard(ctx, r.db.lanes, table), "")
 }
 
+// keyWays are the values of RulesConfig.Keys.
+func keyWays() map[string]change.Keys {
+	return map[string]change.Keys{"": change.KeysFull, "full": change.KeysFull, "hash": change.KeysHash, "none": change.KeysNone}
+}
+
 // enforcement is what a DB has of rules.
 type enforcement struct {
 	enforcer *change.Enforcer
@@ -90,7 +109,7 @@ func (db *DB) enforce(lanes *lane.Config) error {
 	if c.Source == nil && len(c.Checks) == 0 {
 		return nil
 	}
-	e, err := change.New(change.Config{Source: c.Source, Checks: c.Checks, Now: db.clock.Now, Observe: db.judged, Called: db.called})
+	e, err := change.New(change.Config{Source: c.Source, Checks: c.Checks, Keys: keyWays()[c.Keys], Now: db.clock.Now, Observe: db.judged, Called: db.called})
 	if err != nil {
 		return &ConfigError{[]string{"rules.checks: " + err.Error()}}
 	}
@@ -159,6 +178,9 @@ func (db *DB) checkRules(ctx context.Context) Check {
 
 // mistakes lists what is wrong with the rules.
 func (c *RulesConfig) mistakes() (bad []string) {
+	if _, ok := keyWays()[c.Keys]; !ok {
+		bad = append(bad, "rules.keys: must be full, hash or none")
+	}
 	if c.Keep < 0 {
 		bad = append(bad, "rules.keep: must not be negative; 0 stores nothing")
 	}

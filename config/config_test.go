@@ -133,7 +133,7 @@ const trustedKey = "ops=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 // another returns a text that is right and not the default.
 func another(v config.Value) string {
-	for from, to := range map[string]string{"true": "false", "false": "true", "none": "trading", "durable": "relaxed", "string": "number", "shape": "hash"} {
+	for from, to := range map[string]string{"true": "false", "false": "true", "none": "trading", "full": "hash", "durable": "relaxed", "string": "number", "shape": "hash"} {
 		if v.Text == from {
 			return to
 		}

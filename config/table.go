@@ -82,6 +82,8 @@ func ruleSettings() []setting {
 	return []setting{
 		{key: "rules.checks", field: func(s *Settings) any { return &s.Engine.Rules.Checks },
 			doc: `Rules for rows, for what needs no plug-in: each has a table, a check (an expression of SQL that must not be false for a row after an INSERT or an UPDATE) and perhaps a message. Outside of the file they are JSON: [{"table":"trades","check":"qty > 0"}].`},
+		{key: "rules.keys", field: func(s *Settings) any { return &s.Engine.Rules.Keys }, words: []string{"full", "hash", "none"},
+			doc: "What errors, logs and stored verdicts tell of the key of a row: full; hash, where a text is the first 8 bytes of its SHA-256; or none, where they do not say which row it is."},
 		{key: "rules.keep", field: func(s *Settings) any { return &s.Engine.Rules.Keep },
 			doc: "How many rejections and other verdicts of rules are stored in the database; the oldest go, 0 stores none."},
 	}

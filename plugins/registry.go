@@ -327,6 +327,7 @@ type Info struct {
 	Faults    int      // within the breaker's window
 	LastFault string   // "" for none
 	Tables    []string // that it watches
+	Shadow    bool     // it is asked beside the active version
 }
 
 // List describes every version in service or in shadow mode, by name.
@@ -338,7 +339,7 @@ func (r *Registry) List() []Info {
 		for _, v := range []*Version{s.active.Load(), s.shadow.Load()} {
 			if v != nil {
 				n, last := v.breaker.record(r.o.Clock.Now())
-				out = append(out, Info{v.id, v.State(), n, last, v.tables()})
+				out = append(out, Info{v.id, v.State(), n, last, v.tables(), v == s.shadow.Load()})
 			}
 		}
 	}

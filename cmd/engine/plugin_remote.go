@@ -19,28 +19,33 @@ It asks a running engine serve, which it finds by the same settings.
 // servedPlugins is the answer of a server, and what --json prints.
 type servedPlugins struct {
 	Plugins []servedPlugin `json:"plugins"`
-	Rules   struct {
-		Calls    uint64 `json:"calls"`
-		Rows     uint64 `json:"rows"`
-		Micros   int64  `json:"microseconds"`
-		Rejected uint64 `json:"rejected"`
-		Warned   uint64 `json:"warned"`
-		Failed   uint64 `json:"failed"`
-		Allowed  uint64 `json:"allowed"`
-		Shadowed uint64 `json:"shadowed"`
-	} `json:"rules"`
+	Rules   servedRules    `json:"rules"`
+}
+
+// servedRules counts what rules were asked and answered.
+type servedRules struct {
+	Calls    uint64 `json:"calls"`
+	Rows     uint64 `json:"rows"`
+	Micros   int64  `json:"microseconds"`
+	Rejected uint64 `json:"rejected"`
+	Warned   uint64 `json:"warned"`
+	Failed   uint64 `json:"failed"`
+	Allowed  uint64 `json:"allowed"`
+	Shadowed uint64 `json:"shadowed"`
 }
 
 // servedPlugin is a version in service.
 type servedPlugin struct {
-	Name      string   `json:"name"`
-	Version   string   `json:"version"`
-	State     string   `json:"state"`
-	Tables    []string `json:"tables"`
-	Faults    int      `json:"faults"`
-	LastFault string   `json:"last_fault"`
-	Module    string   `json:"module"`
-	Config    string   `json:"config"`
+	Name      string      `json:"name"`
+	Version   string      `json:"version"`
+	State     string      `json:"state"`
+	Tables    []string    `json:"tables"`
+	Faults    int         `json:"faults"`
+	LastFault string      `json:"last_fault"`
+	Module    string      `json:"module"`
+	Config    string      `json:"config"`
+	Shadow    bool        `json:"shadow"`
+	Asked     servedRules `json:"asked"`
 }
 
 func runPluginList(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -71,7 +76,7 @@ func runPluginList(ctx context.Context, args []string, stdout, stderr io.Writer)
 }
 
 func (l *servedPlugins) print(w io.Writer) error {
-	t := newTable(w, []string{"plug-in", "version", "state", "tables", "faults", "last fault", "module"})
+	t := newTable(w, []string{"plug-in", "version", "state", "tables", "rows asked", "rejected", "would reject", "faults", "last fault", "module"})
 	for _, p := range l.Plugins {
 		tables := "-"
 		for i, name := range p.Tables {
@@ -81,7 +86,7 @@ func (l *servedPlugins) print(w io.Writer) error {
 				tables += ", " + name
 			}
 		}
-		if err := t.row([]any{p.Name, p.Version, p.State, tables, int64(p.Faults), orDash(p.LastFault), p.Module[:min(12, len(p.Module))]}); err != nil {
+		if err := t.row([]any{p.Name, p.Version, p.State, tables, int64(p.Asked.Rows), int64(p.Asked.Rejected), int64(p.Asked.Shadowed), int64(p.Faults), orDash(p.LastFault), p.Module[:min(12, len(p.Module))]}); err != nil {
 			return err
 		}
 	}

@@ -210,13 +210,13 @@ func TestPluginOperations(t *testing.T) {
 			t.Errorf("%v: code %d, %s; want %q", args, o.code, o.stderr, says)
 		}
 	}
-	for _, path := range []string{"/v1/plugins/desk/unload", "/v1/plugins/desk/lift", "/v1/plugins"} {
-		if status, _ := ask(t, "POST", url+path, "wrong", `{}`); status != 401 {
-			t.Errorf("%s without the token: %d", path, status)
+	for path, want := range map[string]int{"/v1/plugins/desk/unload": 401, "/v1/plugins/desk/lift": 401, "/v1/plugins": 401,
+		"/v1/plugins/..%2f..%2fetc/reload": 404, "/v1/plugins/desk/explode": 404, "/v1/plugins/a/b/reload": 404} {
+		with := token
+		if want == 401 {
+			with = "wrong"
 		}
-	}
-	for _, path := range []string{"/v1/plugins/..%2f..%2fetc/reload", "/v1/plugins/desk/explode", "/v1/plugins/a/b/reload"} {
-		if status, _ := ask(t, "POST", url+path, token, `{}`); status != 404 {
+		if status, _ := ask(t, "POST", url+path, with, `{}`); status != want {
 			t.Errorf("%s: %d", path, status)
 		}
 	}
@@ -256,8 +256,23 @@ func TestPluginOperations(t *testing.T) {
 	if o := do("reload", "desk"); o.code != exitOK || len(state().Plugins) != 2 {
 		t.Errorf("shadow: %s %+v", o.stderr, state())
 	}
+	exec := func(qty string) (int, string) {
+		return ask(t, "POST", url+"/v1/exec", token, `{"sql":"INSERT INTO trades (symbol, qty) VALUES ('A', `+qty+`)"}`)
+	}
+	if status, body := exec("1"); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	if l := state(); len(l.Plugins) != 2 || l.Plugins[0].Shadow || !l.Plugins[1].Shadow || l.Plugins[0].Asked.Rows != 1 || l.Plugins[1].Asked.Rows != 1 || l.Plugins[1].Asked.Shadowed != 0 {
+		t.Errorf("each version is counted by itself: %+v", l)
+	}
+	if o := do("list"); !strings.Contains(o.stdout, "would reject") || !strings.Contains(o.stdout, "shadow") {
+		t.Errorf("%s", o.stdout)
+	}
 	if o := do("promote", "desk"); o.code != exitOK || state().Plugins[0].Version != "1.2.0" {
 		t.Errorf("promote: %s %+v", o.stderr, state())
+	}
+	if status, body := exec("0"); status != 422 || !strings.Contains(body, `"1.2.0"`) {
+		t.Errorf("what was in shadow mode refuses now: %d %s", status, body)
 	}
 	if o := do("unload", "desk"); o.code != exitOK || len(state().Plugins) != 0 {
 		t.Errorf("unload: %s", o.stderr)

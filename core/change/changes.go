@@ -152,7 +152,10 @@ func keyText(v *sqlite.Value) string {
 const longestKey = 64
 
 // label is a row's key for people.
-func (c *changes) label(r *row) string {
+func (c *changes) label(r *row, keys Keys) string {
+	if keys == KeysNone {
+		return ""
+	}
 	if r.t.pk == nil {
 		return strconv.FormatInt(r.to.id, 10)
 	}
@@ -162,7 +165,10 @@ func (c *changes) label(r *row) string {
 	}
 	parts := make([]string, len(r.t.pk))
 	for i, p := range r.t.pk {
-		parts[i] = keyText(&c.image(r.t, at)[p])
+		v := &c.image(r.t, at)[p]
+		if parts[i] = keyText(v); keys == KeysHash {
+			parts[i] = hidden(v)
+		}
 	}
 	text := strings.ToValidUTF8(strings.Join(parts, ","), "�")
 	if len(text) > longestKey {

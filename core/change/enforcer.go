@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/tidegate/engine/core/lane"
@@ -19,6 +19,8 @@ type Config struct {
 	Source contract.Source
 	// Checks are declared rules.
 	Checks []Check
+	// Keys says what is told of the keys of rows.
+	Keys Keys
 	// Now is the instant that validators get; nil: time.Now.
 	Now func() time.Time
 	// Observe is told of what is more than a plain yes. It must be safe for concurrent use and must not block; the event is only valid during the call,
@@ -86,10 +88,9 @@ type Stats struct {
 type Enforcer struct {
 	cfg    Config
 	checks []contract.Rule
-	stats  struct {
-		calls, rows, ns atomic.Uint64
-		events          [Shadowed + 1]atomic.Uint64
-	}
+	stats  counts // of all together
+	mu     sync.Mutex
+	each   map[ruleKey]*counts
 }
 
 var _ lane.Enforcer = (*Enforcer)(nil)
@@ -116,9 +117,7 @@ func New(cfg Config) (*Enforcer, error) {
 
 // Stats returns the counters.
 func (e *Enforcer) Stats() Stats {
-	n := func(k EventKind) uint64 { return e.stats.events[k].Load() }
-	return Stats{Calls: e.stats.calls.Load(), Rows: e.stats.rows.Load(), Time: time.Duration(e.stats.ns.Load()),
-		Rejected: n(Rejected), Warned: n(Warned), Failed: n(Failed), Allowed: n(Allowed), Shadowed: n(Shadowed)}
+	return e.stats.stats()
 }
 
 func (e *Enforcer) observe(ctx context.Context, ev *Event) {

@@ -27,7 +27,7 @@ type RejectedError struct {
 	Op abi.Op
 	// Table and Column say where; Column is "" where the row as a whole is wrong.
 	Table, Column string
-	// Key is the row: its rowid, or its primary key where the table has no rowid.
+	// Key is the row: its rowid, or its primary key where the table has no rowid; as much of it as Config.Keys tells.
 	Key string
 	// Reason is the validator's, for people.
 	Reason string
@@ -52,7 +52,11 @@ func (e *RejectedError) Error() string {
 	if e.Rows > 1 {
 		more = fmt.Sprintf(" (and %d more rows)", e.Rows-1)
 	}
-	return fmt.Sprintf("%s of %s, row %s, is rejected by %s, rule %d: %s%s", e.Op, where, e.Key, who, e.Rule, e.Reason, more)
+	row := ", row " + e.Key + ","
+	if e.Key == "" {
+		row = ""
+	}
+	return fmt.Sprintf("%s of %s%s is rejected by %s, rule %d: %s%s", e.Op, where, row, who, e.Rule, e.Reason, more)
 }
 
 // Is matches ErrRejected.

@@ -131,10 +131,9 @@ func (k *call) ask(ctx context.Context) error {
 	if late := k.w.ended(err != nil); late != nil && err == nil {
 		err = late
 	}
-	e.stats.calls.Add(1)
-	e.stats.rows.Add(uint64(len(k.rows)))
 	took := time.Since(began)
-	e.stats.ns.Add(uint64(took))
+	e.stats.called(len(k.rows), took)
+	k.r.counts.called(len(k.rows), took)
 	if e.cfg.Called != nil {
 		e.cfg.Called(ctx, &Call{Who: k.r.Validator.Identity(), Table: k.t.name, Rows: len(k.rows), Start: began, Took: took, Err: err})
 	}
@@ -196,7 +195,7 @@ func (k *call) verdicts(ctx context.Context, out *contract.Outcome) error {
 		}
 		e := k.verdict(v, receipt)
 		if v.Action == abi.Warn {
-			k.w.e.observe(ctx, &Event{Kind: Warned, Verdict: *e})
+			k.observe(ctx, &Event{Kind: Warned, Verdict: *e})
 			continue
 		}
 		if first == nil {
@@ -209,17 +208,22 @@ func (k *call) verdicts(ctx context.Context, out *contract.Outcome) error {
 	case first == nil:
 		return nil
 	case k.r.Shadow:
-		k.w.e.observe(ctx, &Event{Kind: Shadowed, Verdict: *first})
+		k.observe(ctx, &Event{Kind: Shadowed, Verdict: *first})
 		return nil
 	}
-	k.w.e.observe(ctx, &Event{Kind: Rejected, Verdict: *first})
+	k.observe(ctx, &Event{Kind: Rejected, Verdict: *first})
 	return first
+}
+
+func (k *call) observe(ctx context.Context, ev *Event) {
+	k.r.counts.events[ev.Kind].Add(1)
+	k.w.e.observe(ctx, ev)
 }
 
 func (k *call) verdict(v *abi.Record, receipt Receipt) *RejectedError {
 	who := k.r.Validator.Identity()
 	r := k.rows[v.Row]
-	e := &RejectedError{Plugin: who.Name, Version: who.Version, Rule: v.Code, Op: k.op, Table: k.t.name, Key: k.c.label(r),
+	e := &RejectedError{Plugin: who.Name, Version: who.Version, Rule: v.Code, Op: k.op, Table: k.t.name, Key: k.c.label(r, k.w.e.cfg.Keys),
 		Reason: abi.Cut(v.Message, abi.MaxMessage), Severity: v.Severity, Rows: 1, Receipt: receipt}
 	if v.Col != abi.WholeRow {
 		e.Column = k.t.cols[k.r.at[v.Col]]
@@ -248,6 +252,6 @@ func (k *call) failed(ctx context.Context, cause error) error {
 	if k.r.Allow || k.r.Shadow {
 		ev.Kind, err = Allowed, nil
 	}
-	k.w.e.observe(ctx, &ev)
+	k.observe(ctx, &ev)
 	return err
 }

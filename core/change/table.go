@@ -24,7 +24,8 @@ type table struct {
 // bound is a rule with its columns' places in an image.
 type bound struct {
 	contract.Rule
-	at []int
+	at     []int
+	counts *counts
 }
 
 // column is a row of PRAGMA table_xinfo.
@@ -54,7 +55,7 @@ func (w *warden) bind() error {
 			w.tables[t.name] = t
 			w.tables[strings.ToLower(t.name)] = t
 		}
-		t.rules = append(t.rules, bound{Rule: r})
+		t.rules = append(t.rules, bound{Rule: r, counts: w.e.countsOf(&r)})
 		t.whole = t.whole || r.When == contract.AtCommit
 	}
 	seen := map[*table]bool{}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/plugins"
 )
 
@@ -42,14 +43,16 @@ func find(path string) (route, string, bool) {
 
 // shownPlugin is what is said about a version.
 type shownPlugin struct {
-	Name      string   `json:"name"`
-	Version   string   `json:"version"`
-	State     string   `json:"state"`
-	Tables    []string `json:"tables"`
-	Faults    int      `json:"faults"`
-	LastFault string   `json:"last_fault"`
-	Module    string   `json:"module"`
-	Config    string   `json:"config"`
+	Name      string     `json:"name"`
+	Version   string     `json:"version"`
+	State     string     `json:"state"`
+	Tables    []string   `json:"tables"`
+	Faults    int        `json:"faults"`
+	LastFault string     `json:"last_fault"`
+	Module    string     `json:"module"`
+	Config    string     `json:"config"`
+	Shadow    bool       `json:"shadow"` // it is asked beside the active version, and refuses nothing
+	Asked     shownRules `json:"asked"`
 }
 
 // shownRules counts what rules did since the database was opened.
@@ -64,17 +67,27 @@ type shownRules struct {
 	Shadowed uint64 `json:"shadowed"`
 }
 
+func shownStats(st engine.RulesStats) shownRules {
+	return shownRules{st.Calls, st.Rows, st.Time.Microseconds(), st.Rejected, st.Warned, st.Failed, st.Allowed, st.Shadowed}
+}
+
 // listPlugins answers with the versions in service and what their rules did.
 func (s *Server) listPlugins(e *exchange) error {
 	list := []shownPlugin{}
+	each := s.db.Rules().Each()
 	if s.plugins != nil {
 		for _, i := range s.plugins.List() {
-			list = append(list, shownPlugin{i.Identity.Name, i.Identity.Version, i.State.String(), i.Tables, i.Faults, i.LastFault, i.Identity.Module, i.Identity.Config})
+			p := shownPlugin{i.Identity.Name, i.Identity.Version, i.State.String(), i.Tables, i.Faults, i.LastFault, i.Identity.Module, i.Identity.Config, i.Shadow, shownRules{}}
+			for _, st := range each {
+				if st.Plugin == p.Name && st.Version == p.Version && st.Shadow == p.Shadow {
+					p.Asked = shownStats(st.Stats)
+				}
+			}
+			list = append(list, p)
 		}
 	}
-	st := s.db.Rules().Stats()
 	b, err := json.Marshal(map[string]any{"plugins": list,
-		"rules": shownRules{st.Calls, st.Rows, st.Time.Microseconds(), st.Rejected, st.Warned, st.Failed, st.Allowed, st.Shadowed}})
+		"rules": shownStats(s.db.Rules().Stats())})
 	if err != nil {
 		return err
 	}
