@@ -22,7 +22,7 @@ func catalogue() map[string]error {
 	return map[string]error{
 		"ErrNoRows": engine.ErrNoRows, "ErrClosed": engine.ErrClosed, "ErrConfig": engine.ErrConfig, "ErrReadOnly": engine.ErrReadOnly,
 		"ErrNotAdopted": engine.ErrNotAdopted, "ErrMigration": engine.ErrMigration, "ErrOverloaded": engine.ErrOverloaded,
-		"ErrKeyReused": engine.ErrKeyReused, "ErrLeaseExpired": engine.ErrLeaseExpired, "ErrNotApplied": engine.ErrNotApplied, "ErrOutcomeUnknown": engine.ErrOutcomeUnknown,
+		"ErrKeyReused": engine.ErrKeyReused, "ErrAlreadyApplied": engine.ErrAlreadyApplied, "ErrLeaseExpired": engine.ErrLeaseExpired, "ErrNotApplied": engine.ErrNotApplied, "ErrOutcomeUnknown": engine.ErrOutcomeUnknown,
 		"ErrSnapshotExpired": engine.ErrSnapshotExpired, "ErrKilled": engine.ErrKilled, "ErrExpectation": engine.ErrExpectation, "ErrDecimal": engine.ErrDecimal,
 		"ErrReentrant": engine.ErrReentrant, "ErrTxDone": engine.ErrTxDone,
 		"ErrUnavailable": engine.ErrUnavailable, "ErrQuarantined": engine.ErrQuarantined,

@@ -60,6 +60,9 @@ var (
 	ErrExpectation = errors.New("engine: another number of rows than expected")
 	// ErrKeyReused says that the key of a call was used before for another call; *[KeyReusedError] says when.
 	ErrKeyReused = ledger.ErrKeyReused
+	// ErrAlreadyApplied says that a transaction of [DB.SQL] was committed before with the key of its context: there is nothing left to do;
+	// *[AlreadyAppliedError] names the key.
+	ErrAlreadyApplied = errors.New("engine: already applied")
 	// ErrDecimal says that a [Decimal] cannot hold the result of a calculation or a conversion; *[DecimalError] says why.
 	ErrDecimal = errors.New("engine: decimal")
 	// ErrReentrant says that a call was made with the context of an open Update, which would wait for itself for ever.

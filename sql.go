@@ -28,6 +28,8 @@ import (
 //
 // Errors match the sentinels of this package. The document "database/sql" lists what is refused and what differs.
 //
+// A call that must not be applied twice has its key in its context: [WithKey].
+//
 // SQL takes [ReadFirst], [IdleFor], [HoldFor], [WithClass], [WithDurability], [WithName] and [Tenant]. Another option, or a wrong
 // value, is the error of every call.
 func (db *DB) SQL(opts ...SQLOption) *sql.DB {
@@ -39,7 +41,7 @@ func (db *DB) SQL(opts ...SQLOption) *sql.DB {
 	}
 	job := o.call.job(db)
 	pool := sql.OpenDB(sqldb.New(db.lanes, &sqlHost{db: db, opts: o.call}, sqldb.Options{Begin: o.begin, Hold: o.call.hold, Idle: o.idle,
-		Class: o.call.class, Tenant: o.call.tenant, Relaxed: job.Relaxed, Name: o.call.name}, o.mistake()))
+		Class: o.call.class, Tenant: o.call.tenant, Relaxed: job.Relaxed, Name: o.call.name, Keys: sqlKeys{db}}, o.mistake()))
 	pool.SetMaxIdleConns(sqlSessions)
 	return pool
 }
@@ -91,6 +93,8 @@ func (o *sqlOptions) mistake() error {
 		return argErrorf("WithTimeout has no meaning for SQL: give each call a context with a deadline")
 	case o.call.replayable, o.call.runOnce:
 		return argErrorf("Replayable and RunOnce have no meaning for SQL: use Update")
+	case o.call.key != nil:
+		return argErrorf("Key has no meaning for SQL, whose calls are many: give it to the context of one (WithKey)")
 	}
 	return o.wrong
 }

@@ -171,14 +171,26 @@ func (c *conn) execOne(ctx context.Context, t *text, args []any) (driver.Result,
 	if err := st.Allow(); err != nil {
 		return nil, st.End(ctx, Outcome{Err: err})
 	}
+	once, err := c.once(ctx, "exec", execText(t.sql, args))
+	if err != nil {
+		return nil, st.End(ctx, Outcome{Err: err})
+	}
 	var done lane.Result
-	rep, err := c.lanes.Do(ctx, c.job(), func(w *lane.Tx) (err error) {
-		done, err = w.Exec(ctx, t.sql, args)
-		return err
+	rep, err := c.lanes.Do(ctx, once.Prove(c.job()), func(w *lane.Tx) (err error) {
+		var earlier bool
+		if done, earlier, err = once.Look(ctx, w); err != nil || earlier {
+			return err
+		}
+		if done, err = w.Exec(ctx, t.sql, args); err != nil {
+			return err
+		}
+		done = t.own(done)
+		return once.Record(ctx, w, done)
 	})
 	o := Outcome{Report: rep, Wrote: true, Err: err}
 	if err == nil { // else the lane may still be at it, where the caller's patience ended first
-		o.Result = t.own(done)
+		o.Result = done
+		once.Tell()
 	}
 	if err := st.End(ctx, o); err != nil {
 		return nil, err
@@ -197,8 +209,18 @@ func (c *conn) execScript(ctx context.Context, t *text) (driver.Result, error) {
 	opt.Hold, opt.Replayable = scriptHold, true
 	var sum result
 	count := 0
-	rep, err := c.lanes.Update(inner, opt, func(w *lane.Tx) error {
+	once, err := c.once(ctx, "exec", execText(t.sql, nil))
+	if err != nil {
+		err = c.host.Translate(err)
+		rec.End(TxOutcome{Err: err})
+		return nil, err
+	}
+	rep, err := c.lanes.Update(inner, once.Prove(opt), func(w *lane.Tx) error {
 		sum, count = result{text: t}, 0
+		if res, earlier, err := once.Look(inner, w); err != nil || earlier {
+			sum.done = res
+			return err
+		}
 		for i := range t.script {
 			one := &t.script[i]
 			st := c.host.Statement(inner, one.sql, true)
@@ -214,8 +236,11 @@ func (c *conn) execScript(ctx context.Context, t *text) (driver.Result, error) {
 			}
 			sum.add(res, one)
 		}
-		return nil
+		return once.Record(inner, w, sum.done)
 	})
+	if err == nil {
+		once.Tell()
+	}
 	err = c.host.Translate(err)
 	rec.End(TxOutcome{Report: rep, Statements: count, Committed: err == nil, Err: err})
 	if err != nil {
@@ -253,6 +278,9 @@ func (c *conn) open(ctx context.Context, t *text, args []any, r *reading) (err e
 		return nil
 	}
 	if !errors.Is(err, lane.ErrWrites) {
+		return err
+	}
+	if err := c.keyless(ctx, "a query that writes (RETURNING): its rows are not kept"); err != nil {
 		return err
 	}
 	r.out.Wrote = true

@@ -43,6 +43,8 @@ type Options struct {
 	Relaxed bool
 	// Name stands for the sessions in errors, spans and statistics; may be empty.
 	Name string
+	// Keys finds out what is to be applied once; nil: nothing is.
+	Keys Keys
 }
 
 // Host is what the driver needs of the engine around it. It is safe for concurrent use.

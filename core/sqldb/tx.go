@@ -21,6 +21,7 @@ type tx struct {
 	count    int
 	free     context.CancelFunc // of the context under which it waited for the writer
 	dead     error              // why nothing more can succeed, where the lane does not know
+	once     Once               // nil: it is no matter how often it is applied
 }
 
 // Begin implements [driver.Conn].
@@ -43,13 +44,17 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	}
 	t := &tx{conn: c, readOnly: opts.ReadOnly, rec: c.host.Transaction(ctx, opts.ReadOnly)}
 	t.ctx = t.rec.Context(ctx)
-	if !opts.ReadOnly && (c.opt.Begin == Immediate || level >= sql.LevelSerializable) {
-		var err error
-		if t.write, err = t.lease(t.ctx); err != nil {
-			err = c.host.Translate(err)
-			t.rec.End(TxOutcome{Err: err})
-			return nil, err
+	err := t.begun(ctx)
+	// What is to be applied once is looked for by the writer, ahead of its first statement.
+	if err == nil && !opts.ReadOnly && (c.opt.Begin == Immediate || level >= sql.LevelSerializable || t.once != nil) {
+		if t.write, err = t.lease(t.ctx); err == nil {
+			err = t.leased(t.ctx)
 		}
+	}
+	if err != nil {
+		err = c.host.Translate(err)
+		t.rec.End(TxOutcome{Err: err})
+		return nil, err
 	}
 	c.tx = t
 	return t, nil
@@ -59,6 +64,9 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 func (t *tx) lease(ctx context.Context) (*lane.Tx, error) {
 	opt := t.conn.job()
 	opt.Hold, opt.Idle = t.conn.opt.Hold, t.conn.opt.Idle
+	if t.once != nil {
+		opt = t.once.Prove(opt)
+	}
 	return t.conn.lanes.Begin(ctx, opt)
 }
 
@@ -67,7 +75,17 @@ func (t *tx) Commit() error {
 	var rep lane.Report
 	err := t.dead
 	if t.write != nil && err == nil {
-		rep, err = t.write.Commit(t.ctx)
+		if t.once != nil {
+			err = t.once.Record(t.ctx, t.write, lane.Result{})
+		}
+		if err == nil {
+			rep, err = t.write.Commit(t.ctx)
+		} else {
+			_, _ = t.write.Rollback() // the first error says more
+		}
+	}
+	if t.once != nil && err == nil {
+		t.once.Tell()
 	}
 	return t.end(rep, true, err)
 }
@@ -123,6 +141,9 @@ func (t *tx) execOne(ctx context.Context, text *text, args []any) (lane.Result, 
 	ctx = t.rec.Context(ctx)
 	st := t.conn.host.Statement(ctx, text.sql, !t.readOnly)
 	o := Outcome{Wrote: !t.readOnly, Err: t.dead}
+	if o.Err == nil {
+		o.Err = t.named(ctx)
+	}
 	if o.Err == nil {
 		o.Err = st.Allow()
 	}
@@ -202,6 +223,9 @@ func (t *tx) query(ctx context.Context, text *text, args []any) (driver.Rows, er
 func (t *tx) open(ctx context.Context, text *text, args []any, r *reading) (err error) {
 	if t.dead != nil {
 		return t.dead
+	}
+	if err := t.named(ctx); err != nil {
+		return err
 	}
 	if err := r.st.Allow(); err != nil {
 		return err

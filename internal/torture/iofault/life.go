@@ -274,7 +274,8 @@ func catalogue() []error {
 		engine.ErrOverloaded, engine.ErrLeaseExpired, engine.ErrNotApplied, engine.ErrOutcomeUnknown, engine.ErrSnapshotExpired, engine.ErrKilled,
 		engine.ErrExpectation, engine.ErrDecimal, engine.ErrReentrant, engine.ErrTxDone, engine.ErrConstraint, engine.ErrBusy, engine.ErrFull,
 		engine.ErrIO, engine.ErrCorrupt, engine.ErrNotDatabase, engine.ErrCannotOpen, engine.ErrMoved, engine.ErrInterrupted, engine.ErrOutOfMemory,
-		engine.ErrTooBig, engine.ErrArgs, engine.ErrSQL, engine.ErrForbidden, engine.ErrKeyReused, engine.ErrQuarantined, engine.ErrSchemaFenced,
+		engine.ErrTooBig, engine.ErrArgs, engine.ErrSQL, engine.ErrForbidden, engine.ErrKeyReused, engine.ErrAlreadyApplied, engine.ErrQuarantined,
+		engine.ErrSchemaFenced,
 		engine.ErrUnavailable}
 }
 
