@@ -59,6 +59,8 @@ func bench(b *testing.B, u *wasm.Unit, rows int) {
 // machine does not change much.
 func BenchmarkMetering(b *testing.B) {
 	tight := small("func $v (i32 i32) -> (i64) (i32 i32) tg_validate\nloop\nlocal.get 2\nlocal.get 3\ni32.add\nlocal.set 2\nlocal.get 3\ni32.const 1\ni32.add\nlocal.tee 3\ni32.const 100000\ni32.lt_u\nbr_if 0\nend\nlocal.get 2\ni64.extend_i32_u\ni64.const 0\ni64.mul\nend\n")
+	// The worst that we know: nothing but calls of a function that does next to nothing.
+	calls := small("func $add (i32 i32) -> (i32)\nlocal.get 0\nlocal.get 1\ni32.add\nend\nfunc $v (i32 i32) -> (i64) (i32 i32) tg_validate\nloop\nlocal.get 2\nlocal.get 3\ncall $add\nlocal.set 2\nlocal.get 3\ni32.const 1\ni32.add\nlocal.tee 3\ni32.const 100000\ni32.lt_u\nbr_if 0\nend\nlocal.get 2\ni64.extend_i32_u\ni64.const 0\ni64.mul\nend\n")
 	for _, g := range []struct {
 		name  string
 		build func() []byte
@@ -66,6 +68,7 @@ func BenchmarkMetering(b *testing.B) {
 		{"go rule", func() []byte { return wasmtest.Go(b, "testdata/limit") }},
 		{"c rule", func() []byte { return wasmtest.C(b, "testdata/limit.c") }},
 		{"tight loop", func() []byte { return assemble(b, tight) }},
+		{"tiny calls", func() []byte { return assemble(b, calls) }},
 	} {
 		b.Run(g.name, func(b *testing.B) {
 			module := g.build()
