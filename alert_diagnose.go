@@ -128,3 +128,9 @@ func (db *DB) tracesSince(serial uint64) []diagnose.Trace {
 	slices.SortStableFunc(found, less)
 	return found
 }
+
+// AlertCause is something that a diagnosis may name.
+type AlertCause = diagnose.Cause
+
+// AlertCauses lists every cause that is looked at when an alert begins.
+func AlertCauses() []AlertCause { return diagnose.Causes() }
