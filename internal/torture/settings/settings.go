@@ -1,5 +1,5 @@
 // Package settings runs one script of operations under many configurations. What a database holds afterwards must not depend on how large
-// its caches, pools, groups or logs are, nor on whether it lies in memory (P15).
+// its caches, pools, groups or logs are, nor on whether it lies in memory, nor on how its file is laid out (P15).
 package settings
 
 import (
@@ -11,10 +11,13 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/core/sqlite/plain"
 	"github.com/tidegate/engine/internal/torture"
 )
 
@@ -62,6 +65,37 @@ func settings() []setting {
 	}
 }
 
+// layouts are the ways in which a file may have been laid out by whoever made it, as pragmas of an empty one.
+func layouts() []string {
+	return []string{"page_size=512", "page_size=1024", "page_size=2048", "page_size=8192", "page_size=16384", "page_size=65536"}
+}
+
+// laidOut makes an empty file of that layout. It is written by SQLite alone: the engine makes its own files in one way only.
+func laidOut(path, layout string) error {
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return err
+	}
+	db, err := plain.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Exec("PRAGMA "+layout+"; VACUUM"), db.Close())
+}
+
+// asLaidOut makes sure that the file still is what it was made.
+func asLaidOut(path, layout string) error {
+	db, err := plain.Open(path)
+	if err != nil {
+		return err
+	}
+	name, want, _ := strings.Cut(layout, "=")
+	got, err := db.Text("PRAGMA " + name)
+	if err == nil && got != want {
+		err = fmt.Errorf("%s is %s and not %s", name, got, want)
+	}
+	return errors.Join(err, db.Close())
+}
+
 // Run is the scenario.
 func Run(ctx context.Context, e *torture.Env) (result torture.Result, err error) {
 	steps := torture.Pick(e.Scale, 150, 4000)
@@ -80,6 +114,26 @@ func Run(ctx context.Context, e *torture.Env) (result torture.Result, err error)
 		}
 		if got != want {
 			return result, fmt.Errorf("%s: the digest is %s, with the defaults %s", s.name, got, want)
+		}
+		result.Cases++
+	}
+	for n, layout := range layouts() {
+		path := filepath.Join(e.Dir, fmt.Sprintf("l%d.db", n))
+		if err := laidOut(path, layout); err != nil {
+			return result, fmt.Errorf("%s: %w", layout, err)
+		}
+		cfg := engine.DefaultConfig(path)
+		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Writer.Hold, cfg.Writer.QueueTimeout, cfg.Readers.QueueTimeout = time.Minute, time.Minute, time.Minute
+		got, err := script(ctx, cfg, e.Rand(1), steps)
+		if err == nil {
+			err = asLaidOut(path, layout)
+		}
+		if err == nil && got != want {
+			err = fmt.Errorf("the digest is %s, with the defaults %s", got, want)
+		}
+		if err != nil {
+			return result, fmt.Errorf("%s: %w", layout, err)
 		}
 		result.Cases++
 	}
