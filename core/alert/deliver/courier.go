@@ -114,7 +114,7 @@ func New(ctx context.Context, c Config) (*Courier, error) {
 			return nil, fmt.Errorf("what alerts wait to be delivered cannot be read: %w", err)
 		}
 		if n > 0 {
-			c.Log.Warn("alerts wait for sinks that are not configured any more: they are dead letters now (engine alert list --dead)", "letters", n)
+			c.Log.Warn("alerts wait for sinks that are not configured any more: they are dead letters now (engine alert dead)", "letters", n)
 		}
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())

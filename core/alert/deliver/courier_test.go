@@ -172,8 +172,8 @@ func TestDelivery(t *testing.T) {
 				t.Errorf("heard %v, want %v", got, want)
 			}
 		}
-		p.until("it is counted", 0, func() bool { return p.State(t.Context())[0].Counts["delivered"] == 3 })
-		if s := p.State(t.Context()); s[0].Waiting != 0 || s[0].Dead != 0 || s[0].Open {
+		p.until("nothing waits", 0, func() bool { s := p.State(t.Context()); return s[0].Waiting == 0 && s[1].Waiting == 0 })
+		if s := p.State(t.Context()); s[0].Counts["delivered"] != 3 || s[0].Dead != 0 || s[0].Open {
 			t.Errorf("%+v", s)
 		}
 	})

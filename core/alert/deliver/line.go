@@ -79,7 +79,7 @@ func (l *line) overflow(n int64) {
 	l.mu.Lock()
 	l.counts[outcomeDead] += uint64(n)
 	l.mu.Unlock()
-	l.k.c.Log.Error("too many alerts wait for a sink: the oldest are dead letters now (engine alert list --dead)", "sink", l.sink.Name, "letters", n)
+	l.k.c.Log.Error("too many alerts wait for a sink: the oldest are dead letters now (engine alert dead)", "sink", l.sink.Name, "letters", n)
 }
 
 func (l *line) run() {
@@ -230,7 +230,7 @@ func (l *line) try(letter Letter) {
 func (l *line) bury(letter Letter, now time.Time) {
 	letter.Ended = now
 	l.count(outcomeDead)
-	l.k.c.Log.Error("an alert is not delivered: engine alert list --dead shows it, engine alert resend tries again", "sink", l.sink.Name, "rule", letter.Alert.Rule,
+	l.k.c.Log.Error("an alert is not delivered: engine alert dead shows it and can have it sent again", "sink", l.sink.Name, "rule", letter.Alert.Rule,
 		"alert", letter.Alert.ID, "attempts", letter.Attempts, "reason", letter.Reason)
 	l.settle(letter, dead)
 }

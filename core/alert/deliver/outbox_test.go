@@ -232,8 +232,11 @@ func TestBreaker(t *testing.T) {
 	mu.Lock()
 	down = false
 	mu.Unlock()
-	p.until("all arrive, and the breaker is closed", time.Second, func() bool { s := p.State(t.Context())[0]; return s.Counts["delivered"] == 100 && !s.Open })
-	if s := p.State(t.Context())[0]; s.Waiting != 0 || s.Dead != 0 {
+	p.until("all arrive, and the breaker is closed", time.Second, func() bool {
+		s := p.State(t.Context())[0]
+		return s.Counts["delivered"] == 100 && !s.Open && s.Waiting == 0
+	})
+	if s := p.State(t.Context())[0]; s.Dead != 0 {
 		t.Errorf("%+v", s)
 	}
 }

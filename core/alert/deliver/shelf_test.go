@@ -3,6 +3,7 @@ package deliver_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -165,6 +166,36 @@ func TestFileIsFull(t *testing.T) {
 	}
 	p.until("both arrive", time.Second, func() bool { return len(a.words()) == 2 })
 	if got := strings.Join(a.words(), ","); got != "9 firing,9 resolved" {
+		t.Errorf("heard %s", got)
+	}
+}
+
+// What Notify was given is in the file when it returns, as what Enqueue was given is once its transaction is committed; what is rolled back is not told.
+func TestNotifyIsStored(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "telemetry.db")
+	a := &ear{}
+	a.down()
+	p := open(t, path, clock.NewFake(start), deliver.Config{Sinks: []deliver.Sink{{Name: "a", To: a}}})
+	x := alert.Alert{ID: 5, Rule: "WriterBusy", Firing: true, Since: start, At: start}
+	if err := p.Notify(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	undone := errors.New("undone")
+	if err := p.file.Write(t.Context(), func(c *sqlite.Conn) error {
+		x.ID = 6
+		return errors.Join(p.Enqueue(c, x), undone)
+	}); !errors.Is(err, undone) {
+		t.Fatal(err)
+	}
+	p.Wake()
+	p.until("it was tried", 0, func() bool { return len(a.words()) > 0 })
+	p.end()
+	b := &ear{}
+	q := open(t, path, clock.NewFake(start.Add(time.Hour)), deliver.Config{Sinks: []deliver.Sink{{Name: "a", To: b}}})
+	q.until("it arrives", time.Second, func() bool { return len(b.words()) == 1 })
+	q.until("nothing waits", time.Second, func() bool { return q.State(t.Context())[0].Waiting == 0 })
+	if got := strings.Join(b.words(), ","); got != "5 firing" {
 		t.Errorf("heard %s", got)
 	}
 }
