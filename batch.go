@@ -460,6 +460,7 @@ func (tx *Tx) told(ctx context.Context, queries []*trace.Query, run *batchRun, g
 	for i, t := range run.traces {
 		st := trace.Statement{Query: queries[i], Start: t.began, Duration: t.took, Lane: sqlite.Writer.String(), Class: tx.opts.class.String(),
 			Group: group, Tx: tx.span.Serial(), RowsReturned: t.did.Rows, RowsChanged: t.did.RowsAffected}
+		st.Given.SQL, st.Given.Args, st.Given.Name = run.batch.steps[i].sql, run.batch.arguments(i), tx.opts.name
 		c := t.did.Counters
 		st.Work = trace.Work{VMSteps: c.VMSteps, FullScanSteps: c.FullScan, Sorts: c.Sorts, AutoIndexes: c.AutoIndex, Reprepares: c.Reprepare}
 		if i == run.failed {

@@ -144,6 +144,9 @@ type sqlStatement struct {
 	runs retry.Runs
 }
 
+// Bound implements sqldb.Statement.
+func (s *sqlStatement) Bound(args []any) { s.st.Given.Args = args }
+
 // Allow implements sqldb.Statement.
 func (s *sqlStatement) Allow() error { return s.host.db.mayRun(s.st.Query) }
 

@@ -165,6 +165,7 @@ func (c *conn) exec(ctx context.Context, t *text, args []driver.NamedValue) (dri
 // execOne runs a statement as a transaction of its own.
 func (c *conn) execOne(ctx context.Context, t *text, args []any) (driver.Result, error) {
 	st := c.host.Statement(ctx, t.sql, true)
+	st.Bound(args)
 	if t.verb == verbSavepoint {
 		return nil, st.End(ctx, Outcome{Err: savepointError()})
 	}
@@ -258,6 +259,7 @@ func (c *conn) query(ctx context.Context, t *text, args []driver.NamedValue) (dr
 	}
 	r := c.reading(ctx, c.host.Statement(ctx, t.sql, false))
 	given := valuesIn(r.room[:0], args)
+	r.st.Bound(given)
 	return r.started(c.open(ctx, t, given, r))
 }
 

@@ -66,6 +66,8 @@ type Host interface {
 
 // Statement is the record of one execution.
 type Statement interface {
+	// Bound notes what is bound. The slice is good until End.
+	Bound(args []any)
 	// Allow is asked ahead of the execution; its error is why the statement must not run now.
 	Allow() error
 	// Again reports whether a read that failed before its first row is run once more, after it has waited for its time. It changes want

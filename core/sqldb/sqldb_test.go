@@ -127,6 +127,7 @@ type host struct {
 
 // record is an execution that has ended.
 type record struct {
+	bound []any
 	host  *host
 	sql   string
 	write bool
@@ -172,6 +173,8 @@ func (h *host) Statement(_ context.Context, sql string, write bool) sqldb.Statem
 	h.open++
 	return &record{host: h, sql: sql, write: write}
 }
+
+func (r *record) Bound(args []any) { r.bound = args }
 
 func (r *record) Allow() error { return nil }
 

@@ -140,6 +140,7 @@ func (t *tx) execOne(ctx context.Context, text *text, args []any) (lane.Result, 
 	t.count++
 	ctx = t.rec.Context(ctx)
 	st := t.conn.host.Statement(ctx, text.sql, !t.readOnly)
+	st.Bound(args)
 	o := Outcome{Wrote: !t.readOnly, Err: t.dead}
 	if o.Err == nil {
 		o.Err = t.named(ctx)
@@ -209,6 +210,7 @@ func (t *tx) query(ctx context.Context, text *text, args []any) (driver.Rows, er
 	t.count++
 	ctx = t.rec.Context(ctx)
 	r := t.conn.reading(ctx, t.conn.host.Statement(ctx, text.sql, t.write != nil))
+	r.st.Bound(args)
 	r.out.Wrote = t.write != nil
 	out, err := r.started(t.open(ctx, text, args, r))
 	if err != nil {
