@@ -28,12 +28,12 @@ const (
 
 // kind is a fingerprint with what is known of it.
 type kind struct {
-	query Query
-	times histogram.Histogram
-	last  atomic.Int64 // ns since 1970, up to lastStep behind
-	// limit is over which a run is unusual, in ns; 0: not known yet.
-	limit      atomic.Int64
+	// What every statement looks at comes first, in one line of the processor's cache.
+	last       atomic.Int64 // ns since 1970, up to lastStep behind
+	limit      atomic.Int64 // over which a run is unusual, in ns; 0: not known yet
 	reprepares atomic.Int64 // since the last Refresh
+	query      Query
+	times      histogram.Histogram
 
 	mu       sync.Mutex
 	bindings []Given // the latest, in a ring

@@ -12,14 +12,14 @@ import (
 // overtaken by a whole round, takes the next one.
 type ring struct {
 	size   uint64
-	mask   uint64        // size-1 where that is a mask: a division takes longer than all the rest of at
+	mask   uint64 // size-1 where that is a mask: a division takes longer than all the rest of at
+	chunks []atomic.Pointer[chunk]
 	next   atomic.Uint64 // serial of the newest record, from 1
 	passed atomic.Uint64 // serials that no record has
 	lastBy atomic.Uint64 // the latest of them
 	lost   atomic.Uint64 // records that were overwritten before their span was made
 	texts  atomic.Int64  // bytes of long texts that records hold
 	grow   sync.Mutex
-	chunks []atomic.Pointer[chunk]
 }
 
 // chunkSize is how many places are made at once: a database that is opened for a moment does not pay for 64k.
