@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/breaker"
+	"github.com/tidegate/engine/core/trace"
 	"github.com/tidegate/engine/internal/clock"
 	"github.com/tidegate/engine/internal/faultfs"
 	"github.com/tidegate/engine/internal/testdb"
@@ -248,6 +250,15 @@ func (x *incident) run(t *testing.T) {
 	if fired, over := s.events(x.rule, "fired"), s.events(x.rule, "resolved"); fired != noise+1 || over != noise+1 {
 		t.Errorf("it fired %d times and ended %d times, want once each", fired-noise, over-noise)
 	}
+	room, wanted := 0, len(s.firing())
+	for i := range trace.MaxCaptures {
+		if s.db.Trace().Keep(fmt.Sprint("room ", i), "", 1) {
+			room++
+		}
+	}
+	if room < trace.MaxCaptures-wanted {
+		t.Errorf("there is room for %d copies of the flight recorder while %d alerts go on: what an alert that ended had kept does not make room", room, wanted)
+	}
 }
 
 // explained checks the diagnosis.
@@ -274,6 +285,9 @@ func (s *stage) explained(x *incident) {
 	}
 	if len(d.Ruled) == 0 || len(d.Advice) == 0 {
 		s.t.Errorf("nothing is ruled out, or nothing advised: %+v", d)
+	}
+	if text, err := json.Marshal(d); err != nil || strings.Contains(string(text), "booked") {
+		s.t.Errorf("a bound value is in the diagnosis, or: %v\n%s", err, text)
 	}
 	if c := s.db.Trace().Captured(d.Frozen); d.Frozen == "" || c == nil || c.Len() == 0 || c.Reason != x.rule {
 		s.t.Errorf("the flight recorder was not frozen: %q, %v", d.Frozen, c)

@@ -80,6 +80,10 @@ var faults = []struct {
 		e.Now.Statements["b2"] = work("analytics", 100, 3*second, 5_000_000)
 		e.Plans = map[string]diagnose.Plan{"b2": {Was: "SEARCH orders", Is: "SEARCH orders", RowsWere: 1000, Rows: 1010}}
 	}, "values that more rows have"},
+	{"skew in a table that has doubled", "AnalyticsSlow", "skewed_bindings", func(e *diagnose.Evidence) {
+		e.Now.Statements["b2"] = work("analytics", 100, 3*second, 5_000_000)
+		e.Plans = map[string]diagnose.Plan{"b2": {Was: "SEARCH orders", Is: "SEARCH orders", RowsWere: 1000, Rows: 2000}}
+	}, "values that more rows have"},
 	{"cold cache", "SignalLatencyHigh", "cold_cache", func(e *diagnose.Evidence) {
 		e.Now.Statements["a1"] = work("signal", 1000, 70*time.Millisecond, 2000)
 		e.Now.Counts["file/read"], e.Usual.Counts["file/read"] = 40_000, 100
@@ -126,6 +130,11 @@ var faults = []struct {
 		e.Now.Levels["file/log"] = diagnose.Level{First: 0, Last: 1 << 33}
 		e.Store.Files = map[string]float64{"log": 1 << 33}
 	}, "the log grew by 8.0 GiB"},
+	{"others fill the disk", "DiskFullIn24h", "disk_filling", func(e *diagnose.Evidence) {
+		e.Now.Levels["disk/free"] = diagnose.Level{First: 1 << 34, Last: 1 << 33, Low: 1 << 33, High: 1 << 34}
+		e.Now.Levels["file/log"] = diagnose.Level{First: 0, Last: 1 << 20}
+		e.Store.Files = map[string]float64{"log": 1 << 20}
+	}, "is not the engine's"},
 	{"damage", "IntegrityFailed", "file_damaged", func(e *diagnose.Evidence) { e.Store.Quarantine = "database disk image is malformed" }, "quarantine"},
 	{"moved", "FileMoved", "file_moved", func(e *diagnose.Evidence) { e.Now.Counts["file/moved"] = 1 }, "moved"},
 	{"migration", "MigrationFailed", "migration_failed", func(e *diagnose.Evidence) { e.Store.Unsettled = 1 }, "migration"},
