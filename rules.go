@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -99,8 +102,29 @@ func keyWays() map[string]change.Keys {
 
 // enforcement is what a DB has of rules.
 type enforcement struct {
-	enforcer *change.Enforcer
-	recorder *change.Recorder
+	enforcer    *change.Enforcer
+	recorder    *change.Recorder
+	quarantined reminder
+}
+
+// reminder says which of many same words are said: the first of a plug-in, and one a second after it. The zero value is ready.
+type reminder struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// due reports whether it is time to say it again.
+func (r *reminder) due(plugin string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last == nil {
+		r.last = map[string]time.Time{}
+	}
+	if now.Sub(r.last[plugin]) < time.Second {
+		return false
+	}
+	r.last[plugin] = now
+	return true
 }
 
 // enforce prepares the lanes to have rows judged. Without a source and without checks nothing is hooked.
@@ -135,6 +159,9 @@ func (db *DB) judged(ctx context.Context, ev *change.Event) {
 		span.AddEvent("validation."+ev.Kind.String(), oteltrace.WithAttributes(
 			attribute.String("engine.plugin.name", v.Plugin), attribute.String("engine.plugin.version", v.Version),
 			attribute.Int64("engine.rule", int64(v.Rule)), attribute.String("db.collection.name", v.Table)))
+	}
+	if errors.Is(ev.Err, change.ErrQuarantined) && !db.rules.quarantined.due(v.Plugin, ev.At) {
+		return // each write of its tables says the same, and would push what was rejected out of what is stored
 	}
 	level := slog.LevelWarn
 	if ev.Err != nil {

@@ -197,8 +197,17 @@ func TestQuarantinedGuest(t *testing.T) {
 	if !errors.As(err, &q) || engine.Retryable(err) {
 		t.Errorf("%v", err)
 	}
+	began := time.Now()
+	for range 50 {
+		if _, err := d.Exec(ctx, good); !errors.Is(err, engine.ErrPluginQuarantined) {
+			t.Fatal(err)
+		}
+	}
 	if _, err := d.Exec(ctx, "INSERT INTO staged VALUES (3, 'A', -1)"); err != nil {
 		t.Errorf("a table without the rule: %v", err)
+	}
+	if stored, err := d.Rules().Rejections(ctx, 100); err != nil || len(stored) > 7+int(time.Since(began)/time.Second) {
+		t.Errorf("%d verdicts are stored (%v): each refused write says the same", len(stored), err)
 	}
 	if h := d.Health(ctx); h.OK || h.Level() != engine.HealthDegraded {
 		t.Errorf("%+v", h)

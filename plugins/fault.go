@@ -16,7 +16,7 @@ var (
 	// ErrManifest says that a manifest is wrong: *[ManifestError] lists every mistake.
 	ErrManifest = errors.New("plugins: invalid manifest")
 	// ErrState says that a plug-in is not in the state that a call needs, or is not known.
-	ErrState = errors.New("plugins: wrong state")
+	ErrState = errors.New("not possible now")
 )
 
 // FaultKind says how a plug-in failed.
