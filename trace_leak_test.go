@@ -123,6 +123,7 @@ func TestNothingLeaks(t *testing.T) {
 	spans := &keptSpans{}
 	db := ledger(t, func(c *engine.Config) {
 		c.Trace.Sink = spans
+		c.Telemetry.Slow.Other, c.Telemetry.Slow.Analytics, c.Telemetry.Slow.Signal = 0, 0, 0 // each statement is logged
 		c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	for _, sql := range []string{"CREATE TABLE t (a, b UNIQUE)", "CREATE TABLE u (a CHECK (length(a) > 1000))"} {
@@ -167,18 +168,60 @@ func TestNothingLeaks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	observed := whatIsTold(t, db)
 	spans.mu.Lock()
 	defer spans.mu.Unlock()
 	if spans.count < 600 || failed < 50 || failed > 590 {
 		t.Fatalf("%d spans and %d failures: the test says nothing", spans.count, failed)
 	}
-	for where, text := range map[string]string{"spans": spans.text.String(), "records": string(records), "log": log.String(), "errors": strings.Join(said, "\n")} {
+	for where, text := range map[string]string{"spans": spans.text.String(), "records": string(records), "log": log.String(), "errors": strings.Join(said, "\n"),
+		"metrics": observed["metrics"], "slow log": observed["slow log"], "health": observed["health"], "alerts": observed["alerts"]} {
 		for _, secret := range []string{mark, "77177", hex.EncodeToString([]byte(mark)), strings.ToUpper(hex.EncodeToString([]byte(mark)))} {
 			if i := strings.Index(strings.ToLower(text), strings.ToLower(secret)); i >= 0 {
 				t.Errorf("a value is in the %s: …%s…", where, text[max(0, i-200):min(len(text), i+60)])
 			}
 		}
 	}
+}
+
+// whatIsTold is what is said of a database besides: its metrics, its slow log, its statements, its health and its alerts. Times and numbers of the
+// engine's own making are left out: they may look like anything.
+func whatIsTold(t *testing.T, db *engine.DB) map[string]string {
+	t.Helper()
+	var labels, slow bytes.Buffer
+	for _, s := range db.Telemetry().Now() {
+		fmt.Fprintln(&labels, s.Name, s.Unit, s.Labels)
+	}
+	entries, err := db.Telemetry().Slow(t.Context(), engine.SlowFilter{Limit: 5000})
+	if err != nil || len(entries) < 100 {
+		t.Fatalf("%d slow statements, %v", len(entries), err)
+	}
+	bound, planned := 0, 0
+	for _, e := range entries {
+		bound, planned = bound+len(e.Bindings), planned+len(e.Plan)
+		fmt.Fprintln(&slow, e.Text, e.Summary, e.Bindings, e.Plan, e.PlanError, e.Origin.Caller, e.Waits.Holder, e.Error, e.Reasons)
+	}
+	if bound < 50 || planned < 50 {
+		t.Fatalf("%d bindings and %d steps of plans: the test says nothing", bound, planned)
+	}
+	for _, s := range db.Telemetry().Statements(1000) {
+		fmt.Fprintln(&slow, s.Text, s.Summary)
+	}
+	alerts, err := db.Alerts().Latest(t.Context(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told bytes.Buffer
+	for _, a := range alerts {
+		fmt.Fprintln(&told, a.Rule, a.Labels, a.Title, a.Body)
+	}
+	health := ""
+	for _, c := range db.Health(t.Context()).Checks {
+		if c.Name != "disk" { // a number that may be any
+			health += c.Name + c.Detail + c.Remedy
+		}
+	}
+	return map[string]string{"metrics": labels.String(), "slow log": slow.String(), "health": health, "alerts": told.String()}
 }
 
 // operations is all that the flight recorder holds.

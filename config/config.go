@@ -81,9 +81,12 @@ func Load(src Sources) (*Settings, error) {
 			s.origins[key] = e.origin
 		}
 	}
+	by := map[string]setting{}
 	for _, st := range table() {
 		st.set(&s, merged.Get(st.key))
+		by[st.key] = st
 	}
+	s.follow(merged, by)
 	if s.Schema == schemaTrading {
 		s.Engine.Migrations = migrations.FS
 	}

@@ -194,6 +194,11 @@ func TestEveryFieldHasSetting(t *testing.T) {
 		if strings.HasPrefix(v.Key, "server.tls.") { // the two only go together
 			flags = []config.Flag{{Name: "--set", Key: "server.tls.cert", Value: "a"}, {Name: "--set", Key: "server.tls.key", Value: "b"}}
 		}
+		for _, one := range base.Values() { // one of a pair would follow
+			if from, name, ok := strings.Cut(v.Key, ".slow."); ok && one.Key != v.Key && strings.HasSuffix(one.Key, ".slow."+name) && from != "" {
+				flags = append(flags, config.Flag{Name: "--set", Key: one.Key, Value: one.Text})
+			}
+		}
 		if v.Key == "plugins.require_signature" { // it means nothing without a key
 			flags = append(flags, config.Flag{Name: "--set", Key: "plugins.trusted_keys", Value: trustedKey})
 		}

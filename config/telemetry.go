@@ -23,7 +23,7 @@ func telemetrySettings() []setting {
 		{key: "telemetry.slow.log", field: slow(func(c *engine.SlowConfig) any { return &c.Log }),
 			doc: "Log statements that are slow, or inefficient though still fast."},
 		{key: "telemetry.slow.signal", field: slow(func(c *engine.SlowConfig) any { return &c.Signal }),
-			doc: "How long a statement of the class signal may take before it is logged."},
+			doc: "How long a statement of the class signal may take before it is logged; 0 logs each. Unless both are set it is trace.slow.signal too, and follows that, as the next two do theirs."},
 		{key: "telemetry.slow.analytics", field: slow(func(c *engine.SlowConfig) any { return &c.Analytics }),
 			doc: "The same for the class analytics."},
 		{key: "telemetry.slow.other", field: slow(func(c *engine.SlowConfig) any { return &c.Other }),
