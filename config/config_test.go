@@ -199,6 +199,10 @@ func TestEveryFieldHasSetting(t *testing.T) {
 				flags = append(flags, config.Flag{Name: "--set", Key: one.Key, Value: one.Text})
 			}
 		}
+		partners := len(flags) - 1
+		if strings.HasPrefix(v.Key, "server.tls.") {
+			partners = 0 // its other half has changed as well
+		}
 		if v.Key == "plugins.require_signature" { // it means nothing without a key
 			flags = append(flags, config.Flag{Name: "--set", Key: "plugins.trusted_keys", Value: trustedKey})
 		}
@@ -210,7 +214,7 @@ func TestEveryFieldHasSetting(t *testing.T) {
 				filled[path] = true
 			}
 		}
-		if !slices.Contains(changed, v.Key) || len(changed) != len(flags) {
+		if !slices.Contains(changed, v.Key) || len(changed) != len(flags)-partners {
 			t.Errorf("%s=%s changed %v", v.Key, set, changed)
 		}
 		flags[0].Value = value(t, s, flags[0].Key).Text
