@@ -35,7 +35,7 @@ func (s *sleeper) function() sqlite.Function {
 // where both can be left out: see there.
 func TestStuckWriterIsReplaced(t *testing.T) {
 	t.Parallel()
-	runs := 10
+	runs := 6
 	if os.Getenv("TIDEGATE_TORTURE") != "" {
 		runs = 400
 	}
@@ -51,8 +51,8 @@ func stuckOnce(t *testing.T, run int, lent bool) {
 	r := build(t, func(c *setup) {
 		c.opt.Functions = []sqlite.Function{s.function()}
 		c.opt.CacheKiB[sqlite.Writer] = 16                  // spill
-		c.cfg.Writer.StatementTime = 150 * time.Millisecond // on a busy machine an innocent statement takes its time
-		c.cfg.Writer.Grace = 100 * time.Millisecond
+		c.cfg.Writer.StatementTime = 300 * time.Millisecond // on a busy machine an innocent statement takes its time
+		c.cfg.Writer.Grace = 200 * time.Millisecond
 		c.cfg.WAL.CheckpointFrames = 50
 	})
 	ctx := t.Context()
