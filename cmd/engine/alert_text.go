@@ -90,11 +90,11 @@ func alertLines(b *strings.Builder, e *engine.AlertEntry) {
 
 // printStandings writes where each rule stands.
 func printStandings(w io.Writer, rules []engine.AlertState) error {
-	t := newTable(w, []string{"rule", "state", "value", "worst", "limit", "for", "when"})
+	t := newTable(w, []string{"rule", "state", "value", "worst", "limit", "since", "when"})
 	for _, s := range rules {
-		since := ""
+		since := "-"
 		if s.Since != nil {
-			since = time.Since(*s.Since).Round(time.Second).String()
+			since = "for " + time.Since(*s.Since).Round(time.Second).String()
 		}
 		row := []any{s.Rule + labelText(s.Labels), s.State, alert.Quantity(s.Value, s.Unit), alert.Quantity(s.Worst, s.Unit), alert.Quantity(s.Limit, s.Unit), since, s.When}
 		if err := t.row(row); err != nil {
