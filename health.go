@@ -122,7 +122,7 @@ func (db *DB) Health(ctx context.Context) Health {
 // noteLosses tells the memory of losses what was lost so far.
 func (db *DB) noteLosses(now time.Time) {
 	l := &db.guard.vitals.losses
-	l.Note(now, "spans", db.rec.flight.Stats().Dropped.Total())
+	l.Note(now, "spans", db.rec.flight.Lost())
 	t := db.chores.watched
 	if t == nil {
 		return

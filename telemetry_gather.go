@@ -17,7 +17,7 @@ func (db *DB) gather(add func(metric.Reading)) {
 	t.rejected.Gather(metric.ValidationRejected, "engine.plugin.name", "engine.rule", add)
 	t.dropped.Gather(metric.TelemetryDropped, "telemetry.item", "", add)
 	a := adder{add}
-	a.value(metric.TelemetryDropped, float64(s.Trace.Dropped.Total()), "telemetry.item", "span")
+	a.value(metric.TelemetryDropped, float64(db.rec.flight.Lost()), "telemetry.item", "span")
 	a.value(metric.WriterBusyRatio, math.Float64frombits(t.ratio.Load()))
 	a.writer(&s.Writer)
 	for _, p := range []struct {

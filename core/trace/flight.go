@@ -266,6 +266,15 @@ func (f *Flight) Stats() Stats {
 	return s
 }
 
+// Lost counts spans that somebody would have seen: those of Stats().Dropped, but none as long as a provider has not taken a single span. Whether a
+// provider wants any is found out by asking it with one, and what was let go meanwhile is nobody's loss.
+func (f *Flight) Lost() uint64 {
+	if f == nil || f.spans != nil && f.tally.exported.Load() == 0 {
+		return 0
+	}
+	return f.Stats().Dropped.Total()
+}
+
 // provider is whose spans an embedding program nests below ours.
 func (f *Flight) provider() oteltrace.TracerProvider {
 	if f.opt.Provider != nil {

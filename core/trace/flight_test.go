@@ -267,6 +267,30 @@ func TestFlightWithoutSDK(t *testing.T) {
 	}
 }
 
+// What is let go before a provider was found to want nothing is nobody's loss; with a sink that takes nothing it is.
+func TestFlightLost(t *testing.T) {
+	t.Parallel()
+	st := &trace.Statement{Query: trace.Describe("SELECT 1"), Start: time.Now()}
+	f := fly(t, trace.Options{Provider: noop.NewTracerProvider(), Records: 1})
+	for range 100_000 { // quicker than anybody can look
+		f.Statement(t.Context(), st)
+	}
+	if err := f.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.Stats(); s.Dropped.Total() == 0 || f.Lost() != 0 {
+		t.Errorf("%d lost without an SDK, %+v", f.Lost(), s)
+	}
+	f = fly(t, trace.Options{Sink: &sink{err: errors.New("no")}})
+	f.Statement(t.Context(), st)
+	if err := f.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if f.Lost() != 1 {
+		t.Errorf("%d lost with a sink that takes nothing", f.Lost())
+	}
+}
+
 func TestFlightPlugin(t *testing.T) {
 	t.Parallel()
 	k := &sink{}
