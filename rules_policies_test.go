@@ -20,7 +20,7 @@ import (
 )
 
 // policed opens the trading schema under the engine's own rules, as their manifests say, and with some reference data.
-func policed(t *testing.T) *engine.DB {
+func policed(t *testing.T, adjust ...func(*plugins.Manifest)) *engine.DB {
 	t.Helper()
 	makers := map[string]func() any{"orderlimits": orderlimits.New, "reference": reference.New, "doubleentry": doubleentry.New, "tradingcalendar": tradingcalendar.New}
 	registry := plugins.NewRegistry(plugins.Options{Hosts: map[string]plugins.Host{plugins.KindBuiltin: builtin.New(makers, plugins.Services{})}})
@@ -30,6 +30,9 @@ func policed(t *testing.T) *engine.DB {
 		if name == "orderlimits" {
 			m.Config["reference"] = "mark"
 			m.Tests = nil // they are about the other reference
+		}
+		for _, f := range adjust {
+			f(m)
 		}
 		if _, err := registry.Load(t.Context(), m, nil); err != nil {
 			t.Fatal(err)
@@ -126,6 +129,23 @@ func TestDoubleEntryAtCommit(t *testing.T) {
 		if c.balanced != (err == nil) || !c.balanced && !errors.Is(err, engine.ErrRejected) {
 			t.Errorf("%v: %v", c.statements, err)
 		}
+	}
+}
+
+// TestDoubleEntryOfOneCurrency: a configuration that names no currency has the query look at the whole booking, not at none of it.
+func TestDoubleEntryOfOneCurrency(t *testing.T) {
+	t.Parallel()
+	db := policed(t, func(m *plugins.Manifest) {
+		if m.Name == "double-entry" {
+			m.Config["columns"] = map[string]any{"booking": "booking_id", "amount": "amount"}
+			m.Tests = nil // they are about currencies
+		}
+	})
+	if _, err := db.Exec(t.Context(), "INSERT INTO journal VALUES (1, 1, 'USD', 100), (2, 1, 'USD', -99)"); !errors.Is(err, engine.ErrRejected) {
+		t.Errorf("an unbalanced booking: %v", err)
+	}
+	if _, err := db.Exec(t.Context(), "INSERT INTO journal VALUES (1, 1, 'USD', 100), (2, 1, 'USD', -100)"); err != nil {
+		t.Errorf("a balanced booking: %v", err)
 	}
 }
 
