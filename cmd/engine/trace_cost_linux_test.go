@@ -34,13 +34,13 @@ import (
 // costSides are what is compared. Programs differ most in their heap: the flight recorder's 11 MB let the collector of garbage run less often in a
 // program that has next to none of its own, so each is asked with a heap of its own, too.
 var costSides = []costSide{
-	{name: "off", calls: 30_000, heap: 64 << 20},
-	{name: "measured", calls: 30_000, heap: 64 << 20, measured: true},
-	{name: "unsampled parent", calls: 30_000, heap: 64 << 20, measured: true, recorded: true},
+	{name: "off", calls: 200_000, heap: 64 << 20},
+	{name: "measured", calls: 200_000, heap: 64 << 20, measured: true},
+	{name: "unsampled parent", calls: 200_000, heap: 64 << 20, measured: true, recorded: true},
 	{name: "all exported", calls: 10_000, heap: 64 << 20, measured: true, recorded: true, sampled: true},
 	{name: "spans of the SDK", calls: 10_000, heap: 64 << 20, sdk: true},
-	{name: "off, small heap", calls: 30_000},
-	{name: "unsampled, small heap", calls: 30_000, measured: true, recorded: true},
+	{name: "off, small heap", calls: 200_000},
+	{name: "unsampled, small heap", calls: 200_000, measured: true, recorded: true},
 }
 
 // costStatement is what is run: a point read, the cheapest statement there is, on which observing weighs most.

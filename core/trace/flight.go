@@ -166,6 +166,7 @@ func (f *Flight) commit(r place, now time.Time) {
 	r.done()
 	if wanted {
 		f.tally.wanted.Add(1)
+		f.ring.mark(f.ring.index(serial))
 		f.line.ring(serial)
 	}
 }

@@ -267,14 +267,42 @@ func TestFlightWithoutSDK(t *testing.T) {
 	}
 }
 
+// hesitant is a provider that wants no spans, and takes its time to say so.
+type hesitant struct {
+	oteltrace.TracerProvider
+	asked, answer chan struct{}
+}
+
+func (h hesitant) Tracer(name string, o ...oteltrace.TracerOption) oteltrace.Tracer {
+	return hesitantTracer{h.TracerProvider.Tracer(name, o...), h}
+}
+
+type hesitantTracer struct {
+	oteltrace.Tracer
+	h hesitant
+}
+
+func (t hesitantTracer) Start(ctx context.Context, name string, o ...oteltrace.SpanStartOption) (context.Context, oteltrace.Span) {
+	select {
+	case t.h.asked <- struct{}{}:
+	default:
+	}
+	<-t.h.answer
+	return t.Tracer.Start(ctx, name, o...)
+}
+
 // What is let go before a provider was found to want nothing is nobody's loss; with a sink that takes nothing it is.
 func TestFlightLost(t *testing.T) {
 	t.Parallel()
 	st := &trace.Statement{Query: trace.Describe("SELECT 1"), Start: time.Now()}
-	f := fly(t, trace.Options{Provider: noop.NewTracerProvider(), Records: 1})
-	for range 100_000 { // quicker than anybody can look
+	asked, answer := make(chan struct{}, 1), make(chan struct{})
+	f := fly(t, trace.Options{Provider: hesitant{noop.NewTracerProvider(), asked, answer}, Records: 1})
+	f.Statement(t.Context(), st)
+	<-asked
+	for range 100_000 { // far more than may wait for the answer
 		f.Statement(t.Context(), st)
 	}
+	close(answer)
 	if err := f.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"context"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,9 +14,6 @@ const gather = 10 * time.Millisecond
 // batchSize is how many records are exported at once.
 const batchSize = 512
 
-// patience is how often a record that is still being written is looked at again before it is given up.
-const patience = 20
-
 // pipeline takes records out of the ring and has them exported. Two goroutines do that: one must go on looking while the other waits for a
 // collector that does not answer, or the ring would go round unseen and nobody could say what was lost.
 type pipeline struct {
@@ -25,8 +23,10 @@ type pipeline struct {
 	work   chan struct{} // capacity 1: there is something to export
 	stop   chan struct{}
 	asleep atomic.Bool
-	seen   atomic.Uint64 // the last serial that was looked at
-	looks  int           // at the record after it, while that is being written
+	urged  atomic.Bool   // somebody has hurried the collector since its latest look
+	seen   atomic.Uint64 // the newest serial when everything was last looked at
+	begun  atomic.Uint64 // looks that have begun
+	whole  atomic.Uint64 // the latest of them that left nothing behind
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -67,7 +67,7 @@ func (p *pipeline) ring(serial uint64) {
 	if p.asleep.Load() && p.asleep.CompareAndSwap(true, false) {
 		poke(p.bell)
 	}
-	if serial-p.seen.Load() == p.f.ring.size/2 {
+	if serial-p.seen.Load() >= p.f.ring.size/2 && !p.urged.Load() && p.urged.CompareAndSwap(false, true) {
 		poke(p.hurry)
 	}
 }
@@ -83,6 +83,7 @@ func (p *pipeline) collect() {
 			select {
 			case <-p.bell:
 			case <-p.hurry:
+				continue
 			case <-p.stop:
 				p.asleep.Store(false)
 				p.look()
@@ -99,50 +100,80 @@ func (p *pipeline) collect() {
 	}
 }
 
-// look takes what is wanted out of the ring. It reports whether there is a record that is still being written.
+// look takes what is wanted out of the ring, the oldest first. It reports whether there is something that it has to come back for.
+//
+// It goes by the marks of the ring and touches no other record: those that nobody wants lie in the cache of whoever wrote them, and to look at each
+// cost as much as to write it.
 func (p *pipeline) look() (unfinished bool) {
 	r := p.f.ring
+	p.urged.Store(false)
+	turn := p.begun.Add(1) // what has ended by now is marked
 	newest := r.next.Load()
-	at := p.seen.Load()
-	if newest > r.size && at < newest-r.size {
-		at = newest - r.size // overwritten: whoever did it has counted what was wanted
-	}
+	start := r.index(p.seen.Load() + 1 + r.size - r.size/4) // what was still being written at the look before comes first
+	words := uint64(len(r.wanted))
 	var rec record
-	for at < newest {
-		found, done := r.take(at+1, &rec)
-		if !done && r.lastBy.Load() != at+1 {
-			if p.looks++; p.looks <= patience {
+	for k := range words + 1 { // the first word twice: what comes before start is the last
+		mask := ^uint64(0) << (start % 64)
+		switch k {
+		case 0:
+		case words:
+			mask = ^mask
+		default:
+			mask = ^uint64(0)
+		}
+		w := (start/64 + k) % words
+		marked := r.wanted[w].Load() & mask
+		if marked == 0 {
+			continue
+		}
+		r.wanted[w].And(^marked)
+		for ; marked != 0; marked &= marked - 1 {
+			i := w*64 + uint64(bits.TrailingZeros64(marked))
+			switch r.take(i, newest, &rec) {
+			case taken:
+				p.push(&rec)
+			case inUse:
+				r.mark(i)
 				unfinished = true
-				break
+			case tooNew:
+				r.mark(i)
 			}
 		}
-		p.looks = 0
-		at++
-		if found {
-			p.push(&rec)
-		}
 	}
-	p.seen.Store(at)
+	if !unfinished {
+		p.seen.Store(newest)
+		p.whole.Store(turn)
+	}
 	p.tell()
 	return unfinished
 }
 
-// take removes the wish of a record and copies it. done is false while the record of that serial is still to be written.
-func (r *ring) take(serial uint64, to *record) (found, done bool) {
-	p := r.at(serial)
+// grip is how taking a record ended.
+type grip uint8
+
+const (
+	taken  grip = iota
+	gone        // it was overwritten, which has been counted
+	inUse       // somebody else uses the place now
+	tooNew      // it came after the look began: records are handed on in their order
+)
+
+// take copies the record of a place that is wanted, and removes its wish.
+func (r *ring) take(i, newest uint64, to *record) grip {
+	p := r.place(i)
 	if !p.taken.CompareAndSwap(0, 1) {
-		return false, false
+		return inUse
 	}
 	defer p.done()
 	switch {
-	case p.serial < serial:
-		return false, false
-	case p.serial > serial || p.wish == wishNone:
-		return false, true
+	case p.wish == wishNone:
+		return gone
+	case p.serial > newest:
+		return tooNew
 	}
 	p.read(to)
 	p.wish = wishNone
-	return true, true
+	return taken
 }
 
 func (p *pipeline) push(rec *record) {
@@ -205,17 +236,19 @@ func (p *pipeline) batch(into []record) []record {
 
 // flush waits until what was recorded by now is exported or dropped.
 func (p *pipeline) flush(ctx context.Context) error {
-	until := p.f.ring.next.Load()
+	until := p.begun.Load() + 1 // a look that is under way may have passed what it is about
 	for {
 		w := &p.state
 		w.mu.Lock()
 		changed := w.changed
-		done := w.closed || p.seen.Load() >= until && w.backlog.len() == 0 && w.out == 0
+		done := w.closed || p.whole.Load() >= until && w.backlog.len() == 0 && w.out == 0
 		w.mu.Unlock()
 		if done {
 			return nil
 		}
-		poke(p.hurry)
+		if p.whole.Load() < until {
+			poke(p.hurry)
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():

@@ -14,11 +14,11 @@ type ring struct {
 	size   uint64
 	mask   uint64 // size-1 where that is a mask: a division takes longer than all the rest of at
 	chunks []atomic.Pointer[chunk]
-	next   atomic.Uint64 // serial of the newest record, from 1
-	passed atomic.Uint64 // serials that no record has
-	lastBy atomic.Uint64 // the latest of them
-	lost   atomic.Uint64 // records that were overwritten before their span was made
-	texts  atomic.Int64  // bytes of long texts that records hold
+	next   atomic.Uint64   // serial of the newest record, from 1
+	passed atomic.Uint64   // serials that no record has
+	wanted []atomic.Uint64 // a bit for each place: its record is to become a span
+	lost   atomic.Uint64   // records that were overwritten before their span was made
+	texts  atomic.Int64    // bytes of long texts that records hold
 	grow   sync.Mutex
 }
 
@@ -47,19 +47,29 @@ type place struct {
 
 func newRing(records int) *ring {
 	chunks := (records + chunkSize - 1) / chunkSize
-	r := &ring{size: uint64(chunks) * chunkSize, chunks: make([]atomic.Pointer[chunk], chunks)}
+	r := &ring{size: uint64(chunks) * chunkSize, chunks: make([]atomic.Pointer[chunk], chunks),
+		wanted: make([]atomic.Uint64, chunks*chunkSize/64)}
 	if r.size&(r.size-1) == 0 {
 		r.mask = r.size - 1
 	}
 	return r
 }
 
-// at is the place of a serial.
-func (r *ring) at(serial uint64) place {
-	i := serial & r.mask
+// index is the number of the place of a serial.
+func (r *ring) index(serial uint64) uint64 {
 	if r.mask == 0 {
-		i = serial % r.size
+		return serial % r.size
 	}
+	return serial & r.mask
+}
+
+// at is the place of a serial.
+func (r *ring) at(serial uint64) place { return r.place(r.index(serial)) }
+
+// mark says that the record of a place is wanted.
+func (r *ring) mark(i uint64) { r.wanted[i/64].Or(1 << (i % 64)) }
+
+func (r *ring) place(i uint64) place {
 	c := r.chunks[i/chunkSize].Load()
 	if c == nil {
 		c = r.extend(i / chunkSize)
@@ -87,7 +97,6 @@ func (r *ring) claim(q *Query) place {
 		p := r.at(n)
 		if !p.taken.CompareAndSwap(0, 1) {
 			r.passed.Add(1)
-			r.lastBy.Store(n)
 			continue
 		}
 		if p.wish != wishNone {
