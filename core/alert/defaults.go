@@ -19,7 +19,7 @@ func Defaults(s Sizes) []Definition {
 		{"ErrorRate", Warning, `increase(engine.errors{error.type!=("context.Canceled","*change.RejectedError","constraint","expectation","key_reused")}[5m]) / increase(db.client.operation.duration[5m]) > 1% resolve < 0.5% for 2m least 100`,
 			"{value} of all statements fail", "The limit is {limit}. The metric engine.errors has the types; `engine slow list` and the traces have single ones."},
 		{"PoolQueueTimeouts", Warning, `increase(db.client.connection.timeouts[5m]) by (db.client.connection.pool.name) > 2 resolve < 1`,
-			"{value} calls gave up waiting for a turn of the pool {db.client.connection.pool.name}", "Look for rows and Views that are held open with `engine ps`, or raise the pool's connections or slots."},
+			"calls gave up waiting for a turn of the pool {db.client.connection.pool.name}: {value} in five minutes", "Look for rows and Views that are held open with `engine ps`, or raise the pool's connections or slots."},
 		{"WriterBusy", Warning, `rate(engine.writer.busy.time[1m]) > 80% resolve < 60% for 5m hold 1m`,
 			"the writer is at work {value} of the time", "The limit is {limit}. `engine ps` names who holds it; shorter transactions and bigger groups leave room."},
 		{"BreakerOpen", Critical, `max(engine.breaker.state) by (engine.breaker) >= 2 resolve < 1 for 20s`,
@@ -39,12 +39,12 @@ func Defaults(s Sizes) []Definition {
 		{"TelemetryDropping", Info, `increase(telemetry.dropped[2m]) by (telemetry.item) > 0 for 5m hold 5m`,
 			"telemetry is being lost: {value} of {telemetry.item} in two minutes", "What comes is more than is exported or stored. Look at the exporter, or sample less."},
 		{"ConnectionsLeaked", Warning, `max(engine.connection.leaked) > 0`,
-			"{value} were fenced and left behind", "A statement could not be stopped. Restart when convenient: that frees them."},
+			"connections were fenced and left behind: {value}", "A statement could not be stopped. Restart when convenient: that frees them."},
 		{"CommitOutcomeUnknown", Critical, `increase(engine.commit.failed{engine.commit.outcome="unknown"}[15m]) > 0`,
 			"of {value} it is not known whether it was committed", "Those calls have got ErrOutcomeUnknown. Look at the disk and the log, then look in the database what is there before anything is sent again; idempotency keys make that safe."},
 		{"FileMoved", Critical, `increase(sqlite.file.events{sqlite.file.event="moved"}[15m]) > 0`,
 			"the database file was moved or replaced while it was open", "Find out who did that. `engine health` says which file the engine is on now."},
 		{"WriterLimits", Warning, `increase(engine.writer.limits[5m]) by (engine.limit) > 2 resolve < 1`,
-			"{value}s of the writer were ended because they took too long ({engine.limit})", "`engine slow list` and the log name the transactions. Do slow work before or after the transaction, or give it HoldFor."},
+			"transactions were ended because they took too long ({engine.limit}): {value} in five minutes", "`engine slow list` and the log name the transactions. Do slow work before or after the transaction, or give it HoldFor."},
 	}
 }

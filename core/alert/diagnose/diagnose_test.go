@@ -146,6 +146,7 @@ var faults = []struct {
 	{"overload", "ErrorRate", "overloaded", func(e *diagnose.Evidence) {
 		e.Now.Counts["error/*lane.OverloadError"], e.Now.Counts["refused/reader, signal, delay"] = 500, 500
 	}, "reader, signal, delay"},
+	{"overloaded pool", "PoolQueueTimeouts", "overloaded", func(e *diagnose.Evidence) { e.Now.Counts["refused/reader, normal, deadline"] = 900 }, "900 calls were turned away"},
 	{"store", "TelemetryDropping", "telemetry_store", func(e *diagnose.Evidence) { e.Now.Counts["dropped/interval"] = 9 }, "not stored"},
 	{"exporter", "TelemetryDropping", "exporter_behind", func(e *diagnose.Evidence) { e.Now.Counts["spans/failed"] = 9000 }, "the sink failed"},
 	{"stuck", "ConnectionsLeaked", "stuck_statement", func(e *diagnose.Evidence) { e.Now.Levels["connection/leaked"] = diagnose.Of(2) }, "2 are"},

@@ -93,7 +93,7 @@ func rowsRejected(s *scene) finding {
 func overloaded(s *scene) finding {
 	refused, most, lane := 0.0, 0.0, ""
 	for k, n := range s.Now.Counts {
-		if l, ok := strings.CutPrefix(k, "refused/"); ok && n > 0 {
+		if l, ok := strings.CutPrefix(k, "refused/"); ok && n > 0 && !strings.HasSuffix(l, ", connections") { // those are pool_held's
 			if refused += n; n > most {
 				most, lane = n, l
 			}
@@ -103,7 +103,11 @@ func overloaded(s *scene) finding {
 		return not("no call was turned away")
 	}
 	share := s.errorsOf("*lane.OverloadError")
-	return finding{weight: share, summary: fmt.Sprintf("%.0f calls were turned away, most of them by %s (lane, class, reason)", refused, lane),
+	weight := share
+	if s.Alert.Rule == "PoolQueueTimeouts" {
+		weight = max(weight, 0.5) // they waited for nothing else, unless another cause says for what
+	}
+	return finding{weight: weight, summary: fmt.Sprintf("%.0f calls were turned away, most of them by %s (lane, class, reason)", refused, lane),
 		evidence: []string{fmt.Sprintf("%.0f %% of the errors are that", 100*share)},
 		advice:   []string{"engine top shows who waits for what; docs/overload.md says how to keep what matters going", "bound who asks too much: tenants.quotas"}}
 }

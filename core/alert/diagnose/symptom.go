@@ -23,7 +23,7 @@ var symptoms = []symptom{
 	{name: "analytics are slow", rules: []string{"AnalyticsSlow"}, class: "analytics", by: slowness},
 	{name: "the writer is busy", rules: []string{"WriterBusy"}, writer: true,
 		by: []string{"disk_slow", "writer_held", "heavy_write", "foreign_writer", "plan_changed", "data_growth", "skewed_bindings", "host_slow", "plugin_slow", "load"}},
-	{name: "calls wait too long", rules: []string{"PoolQueueTimeouts"}, by: slowness},
+	{name: "calls wait too long", rules: []string{"PoolQueueTimeouts"}, by: append(slices.Clone(slowness), "overloaded")},
 	{name: "transactions are ended", rules: []string{"WriterLimits"}, writer: true, by: []string{"writer_held", "heavy_write", "stuck_statement", "plan_changed", "data_growth", "host_slow"}},
 	{name: "calls fail", rules: []string{"ErrorRate"},
 		by: []string{"caller_errors", "rows_rejected", "device_failed", "disk_full", "file_damaged", "plugin_faults", "overloaded", "foreign_writer", "file_moved"}},
