@@ -91,7 +91,8 @@ func TestWhatARuleAdds(t *testing.T) {
 		rows      time.Duration
 		budget    time.Duration
 	}{
-		{"one row, a transaction of its own", "INSERT INTO trades (symbol, qty) VALUES ('ACME', 5)", oneByOne, calls, oneRow},
+		// A transaction of its own has no budget: what it takes to wake its caller up, which is the Go scheduler's business, differs by more than the rule takes.
+		{"one row, a transaction of its own", "INSERT INTO trades (symbol, qty) VALUES ('ACME', 5)", oneByOne, calls, 0},
 		{"one row, a statement of a transaction", "INSERT INTO trades (symbol, qty) VALUES ('ACME', 5)", together, calls, oneRow},
 		{"one row, a transaction of its own, the database asleep before", "INSERT INTO trades (symbol, qty) VALUES ('ACME', 5)", insert, 1, 0},
 		{"1,000 rows in a statement", series + "INSERT INTO trades (symbol, qty) SELECT 'ACME', i FROM n", insert, 1000, manyRows},
