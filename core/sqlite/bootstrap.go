@@ -128,6 +128,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if info, err := os.Stat(s.path + "-wal"); err == nil && info.Size() > logHeader && s.State() == Managed {
 		// Why it was left behind is not known. If a sync had failed, this system reads from memory what the disk does not hold.
 		s.track.doubt.Store(true)
+		s.track.unsynced.Store(true)
 	}
 	return patiently(ctx, s.tryInitialise)
 }

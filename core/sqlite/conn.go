@@ -230,6 +230,15 @@ func (c *Conn) Checkpoint(mode CheckpointMode) (log, done int, busy bool, err er
 		return 0, 0, false, err
 	}
 	defer c.leave("checkpoint", &err)
+	if t := c.store.track; t != nil && t.unsynced.Swap(false) { // a sync that fails from here on says so itself
+		if busy, err := c.forgetBackfill(); busy || err != nil {
+			t.unsynced.Store(true)
+			if err != nil {
+				err = &Error{Class: IO, Op: "checkpoint", Msg: "the pages that a failed sync may have lost cannot be written again", Cause: err}
+			}
+			return -1, -1, busy, err
+		}
+	}
 	m := sqlite3.CHECKPOINT_PASSIVE
 	switch mode {
 	case Restart:

@@ -269,7 +269,7 @@ func (c *Conn) shut(broken bool) (closed bool, err error) {
 	defer c.leave("close", &err)
 	c.guard.bypass++
 	c.ctx.masked.Add(1)
-	if broken || c.store.keepLog.Load() || c.store.LogInDoubt() {
+	if broken || c.store.keepLog.Load() || c.store.LogInDoubt() || c.store.track != nil && c.store.track.unsynced.Load() {
 		// What could not be synced must not be copied into the database on the way out, nor anything into one that is damaged.
 		if _, err := c.raw.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
 			return false, c.wrap("close", err)

@@ -160,8 +160,12 @@ func (f *file) Sync(flags vfs.SyncFlag) error {
 }
 
 func (f *file) doubt() {
-	if f.kind == FileWAL && f.vfs.track != nil {
+	switch {
+	case f.vfs.track == nil:
+	case f.kind == FileWAL:
 		f.vfs.track.doubt.Store(true)
+	case f.kind == FileDB:
+		f.vfs.track.unsynced.Store(true)
 	}
 }
 

@@ -15,6 +15,9 @@ type fileTracker struct {
 	mapped atomic.Bool // connections will use a -shm file
 	wal    atomic.Int64
 	doubt  atomic.Bool // a sync of the log failed, and what it was for has not been written again since
+	// unsynced says that a sync of the database failed, or may have. The system may have dropped pages that earlier checkpoints wrote: one that a reader
+	// stops half way syncs nothing, and what it wrote counts as done all the same.
+	unsynced atomic.Bool
 
 	mu  sync.Mutex
 	db  identity
