@@ -112,31 +112,10 @@ func parseBuiltins(text string) (any, error) {
 	}
 	for i := range in {
 		for key, v := range in[i] {
-			in[i][key] = plainNumbers(v)
+			in[i][key] = plugins.PlainNumbers(v)
 		}
 	}
 	return in, nil
-}
-
-// plainNumbers makes numbers of json.Number: integers that lose nothing, or floats.
-func plainNumbers(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for k := range v {
-			v[k] = plainNumbers(v[k])
-		}
-	case []any:
-		for i := range v {
-			v[i] = plainNumbers(v[i])
-		}
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n
-		}
-		f, _ := v.Float64()
-		return f
-	}
-	return v
 }
 
 // builtinText writes the JSON form.

@@ -45,7 +45,7 @@ func (h *Host) watch() {
 		if err == nil {
 			last = now
 		} else if !failed {
-			h.log.Warn("whether another process has put a plug-in into quarantine is not known for now", "error", err)
+			h.log.Warn("whether another process has put a plug-in into quarantine cannot be read; it is tried again", "error", err)
 		}
 		failed = err != nil
 	}

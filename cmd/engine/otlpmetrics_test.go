@@ -1,10 +1,8 @@
 package main
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -47,15 +45,7 @@ func (m *measured) take(req *http.Request) error {
 	if req.URL.Path != "/v1/metrics" {
 		return errors.New("path " + req.URL.Path)
 	}
-	body := io.Reader(req.Body)
-	if req.Header.Get("Content-Encoding") == "gzip" {
-		unzipped, err := gzip.NewReader(req.Body)
-		if err != nil {
-			return err
-		}
-		body = unzipped
-	}
-	data, err := io.ReadAll(body)
+	data, err := unzipped(req)
 	if err != nil {
 		return err
 	}

@@ -59,15 +59,7 @@ func (r *receiver) take(req *http.Request) error {
 	if req.URL.Path != "/v1/traces" {
 		return fmt.Errorf("path %s", req.URL.Path)
 	}
-	body := io.Reader(req.Body)
-	if req.Header.Get("Content-Encoding") == "gzip" {
-		unzipped, err := gzip.NewReader(req.Body)
-		if err != nil {
-			return err
-		}
-		body = unzipped
-	}
-	data, err := io.ReadAll(body)
+	data, err := unzipped(req)
 	if err != nil {
 		return err
 	}
@@ -268,4 +260,16 @@ func BenchmarkTracedQuery(b *testing.B) {
 			}
 		})
 	}
+}
+
+// unzipped is the body of a request as it was before it was compressed.
+func unzipped(req *http.Request) ([]byte, error) {
+	if req.Header.Get("Content-Encoding") != "gzip" {
+		return io.ReadAll(req.Body)
+	}
+	body, err := gzip.NewReader(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(body)
 }

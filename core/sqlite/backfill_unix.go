@@ -5,7 +5,6 @@ package sqlite
 import (
 	"errors"
 	"io"
-	"runtime"
 	"syscall"
 )
 
@@ -24,17 +23,8 @@ func (c *Conn) forgetBackfill() (busy bool, err error) {
 	if !ok || file.Fd() == ^uintptr(0) {
 		return false, nil // there is no index, so whoever makes one counts from nothing
 	}
-	set := 37 // F_OFD_SETLK
-	if runtime.GOOS == "darwin" {
-		set = 90
-	}
 	lock := func(kind int16) error {
-		for {
-			err := syscall.FcntlFlock(file.Fd(), set, &syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: checkpointLock, Len: 1})
-			if !errors.Is(err, syscall.EINTR) {
-				return err
-			}
-		}
+		return lockOFD(file.Fd(), &syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: checkpointLock, Len: 1})
 	}
 	if err := lock(syscall.F_WRLCK); errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) {
 		return true, nil

@@ -25,17 +25,21 @@ func unlockShared(f vfs.File) error {
 	if fd == ^uintptr(0) {
 		return nil // never opened
 	}
+	if err := lockOFD(fd, &syscall.Flock_t{Type: syscall.F_UNLCK}); err != nil {
+		return &Error{Class: IO, Op: "fence", Msg: "the locks of the connection cannot be released", Cause: err}
+	}
+	return nil
+}
+
+// lockOFD takes or gives up a lock that belongs to the open file, and does not wait.
+func lockOFD(fd uintptr, l *syscall.Flock_t) error {
 	set := 37 // F_OFD_SETLK
 	if runtime.GOOS == "darwin" {
 		set = 90
 	}
 	for {
-		err := syscall.FcntlFlock(fd, set, &syscall.Flock_t{Type: syscall.F_UNLCK})
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, syscall.EINTR) {
-			return &Error{Class: IO, Op: "fence", Msg: "the locks of the connection cannot be released", Cause: err}
+		if err := syscall.FcntlFlock(fd, set, l); !errors.Is(err, syscall.EINTR) {
+			return err
 		}
 	}
 }

@@ -169,7 +169,7 @@ func configured(m *plugins.Manifest, config string) (*plugins.Manifest, error) {
 	if err := dec.Decode(&m.Config); err != nil {
 		return nil, err
 	}
-	m.Config, _ = plain(m.Config).(map[string]any)
+	m.Config, _ = plugins.PlainNumbers(m.Config).(map[string]any)
 	deadline := m.Limits.Deadline
 	raw, err := m.SignedBytes()
 	if err != nil {
@@ -181,27 +181,6 @@ func configured(m *plugins.Manifest, config string) (*plugins.Manifest, error) {
 	}
 	m.Limits.Deadline = deadline
 	return m, nil
-}
-
-// plain makes numbers of json.Number: integers that lose nothing, or floats.
-func plain(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for k := range v {
-			v[k] = plain(v[k])
-		}
-	case []any:
-		for i := range v {
-			v[i] = plain(v[i])
-		}
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n
-		}
-		f, _ := v.Float64()
-		return f
-	}
-	return v
 }
 
 // setup is what the harness has to know of the manifest.
