@@ -63,7 +63,11 @@ func (db *DB) gather(add func(metric.Reading)) {
 // adder adds readings with less ceremony.
 type adder struct{ add func(metric.Reading) }
 
+// value adds one. What is no number, which a source of plug-ins may give, is nothing to tell: neither the store nor JSON holds it.
 func (a adder) value(id metric.ID, v float64, labels ...string) {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return
+	}
 	a.add(metric.Reading{ID: id, Value: v, Labels: metric.Labels(labels...)})
 }
 

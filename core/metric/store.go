@@ -60,6 +60,8 @@ type Store struct {
 	counts map[string]histogram.Snapshot
 	rolled int64 // the minute up to which minutes are made, in seconds
 	fresh  bool  // nothing was appended yet by this Store
+	last   int64 // the interval that was written last
+	newest int64 // the latest that this Store has written
 }
 
 // NewStore returns a store in a file that has the Schema. interval is how often Append is called; limit is the size, in bytes, above which
@@ -72,21 +74,17 @@ func NewStore(file *sidecar.File, interval time.Duration, limit int64) *Store {
 func (s *Store) Append(ctx context.Context, now time.Time, readings []Reading) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	step := int64(s.interval / time.Second)
-	at := now.Unix()/step*step - step
-	err := s.file.Write(ctx, func(c *sqlite.Conn) error {
-		for i := range readings {
-			if err := s.append(c, at, &readings[i]); err != nil {
-				return err
-			}
+	at := s.slot(now)
+	err := s.write(ctx, at, readings)
+	if sqlite.ClassOf(err) == sqlite.Full { // a limit that was lowered, or much else in the file: what is oldest makes room
+		if err = s.shrink(ctx, now); err == nil {
+			err = s.write(ctx, at, readings)
 		}
-		return nil
-	})
+	}
 	if err != nil {
-		clear(s.ids) // some may not have been committed
 		return err
 	}
-	s.fresh = false
+	s.fresh, s.last, s.newest = false, at, max(at, s.newest)
 	// What was stored is the base of the next difference; after a failure the old one stays, and nothing is lost.
 	for i := range readings {
 		r := &readings[i]
@@ -104,6 +102,32 @@ func (s *Store) Append(ctx context.Context, now time.Time, readings []Reading) e
 		s.rolled = minute
 	}
 	return nil
+}
+
+// slot is the begin of the interval to which belongs what is appended now: the latest that is over. Where that has got its values already, because a tick
+// came early or late or a process ends in the middle, it is the one that runs.
+func (s *Store) slot(now time.Time) int64 {
+	step := int64(s.interval / time.Second)
+	at := now.Unix()/step*step - step
+	if !s.fresh && (at == s.last || at == s.last-step) {
+		return at + step
+	}
+	return at
+}
+
+func (s *Store) write(ctx context.Context, at int64, readings []Reading) error {
+	err := s.file.Write(ctx, func(c *sqlite.Conn) error {
+		for i := range readings {
+			if err := s.append(c, at, &readings[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		clear(s.ids) // some may not have been committed
+	}
+	return err
 }
 
 func (s *Store) append(c *sqlite.Conn, at int64, r *Reading) error {
@@ -143,7 +167,7 @@ func (s *Store) appendHistogram(c *sqlite.Conn, minutes bool, id, at int64, h hi
 	if minutes {
 		table, at = "minute_histogram", at/60*60
 	}
-	if minutes || s.fresh { // there may be one of before, of this minute or of before a restart
+	if minutes || s.fresh || at <= s.newest { // there may be one: of this minute, of before a restart, of before the clock was set back
 		err := sidecar.Each(c, "SELECT data FROM "+table+" WHERE series = ? AND at = ?", []any{id, at}, func(v []sqlite.Value) error {
 			earlier, err := histogram.Decode(v[0].Bytes)
 			h = h.Merge(earlier)

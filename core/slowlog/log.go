@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,15 +170,48 @@ func (l *Log) meet(o *Observation) *kind {
 	return k
 }
 
-// copied makes what the caller gave good for later.
+// Bounds of what is kept of a set of bindings, in bytes: eight sets of five thousand fingerprints stay in memory.
+const (
+	mostValue = 4 << 10  // of a text or a blob; plans and replays get its beginning
+	mostGiven = 64 << 10 // of the statement with its bindings; of a larger one nothing is kept
+)
+
+// copied makes what the caller gave good for later. It is empty where that is too much.
 func copied(g Given) Given {
 	g.Args = slices.Clone(g.Args)
+	size := len(g.SQL)
 	for i, a := range g.Args {
-		if b, ok := a.([]byte); ok {
-			g.Args[i] = make([]byte, len(b)) // not what is in it, which the caller may be changing
+		name, named := a.(sql.NamedArg)
+		if named {
+			a = name.Value
+		}
+		a, n := shortened(a)
+		size += n
+		if g.Args[i] = a; named {
+			name.Value = a
+			g.Args[i] = name
 		}
 	}
+	if size > mostGiven {
+		return Given{Name: g.Name}
+	}
 	return g
+}
+
+// shortened is a binding that is good for later, and how many bytes it keeps alive.
+func shortened(a any) (any, int) {
+	const each = 16 // of an interface
+	switch v := a.(type) {
+	case []byte:
+		n := min(len(v), mostValue)
+		return make([]byte, n), each + n // not what is in it, which the caller may be changing
+	case string:
+		if len(v) > mostValue {
+			v = strings.Clone(v[:mostValue])
+		}
+		return v, each + len(v)
+	}
+	return a, each
 }
 
 // note writes an entry.

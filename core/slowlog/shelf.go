@@ -63,7 +63,7 @@ func (s *Shelf) Keep(ctx context.Context, e Entry) error {
 	return s.file.Write(ctx, func(c *sqlite.Conn) error {
 		err := sidecar.Run(c, "INSERT INTO slow (at_ms, fingerprint, reasons, class, summary, text, duration_us, entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 			e.At.UnixMilli(), e.Fingerprint, string(reasons), e.Class, e.Summary, e.Text, e.Duration.Microseconds(), string(text))
-		if err == nil && s.seq%sweepEvery == 0 {
+		if err == nil && s.seq%sweepEvery == 1 { // with the first one, too: a process that writes few must not leave them to nobody
 			err = sidecar.Run(c, "DELETE FROM slow WHERE id <= (SELECT max(id) FROM slow) - ?", kept)
 		}
 		return err
