@@ -3,6 +3,7 @@ package migrate
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/tidegate/engine/core/sqlite"
@@ -53,18 +54,24 @@ func (m *Migrator) checkDisk(need diskNeed) error {
 	}
 	beside := need
 	if m.cfg.Snapshots.Dir != "" {
-		if err := fits(m.cfg.Snapshots.Dir, need.database, "the copy from before needs"); err != nil {
+		if err := fits(m.snapshotDir(), need.database, "the copy from before needs"); err != nil {
 			return err
 		}
 		beside.database = 0
 	}
-	return fits(loc.Path, beside.total(), "the copies and the log need")
+	return fits(filepath.Dir(loc.Path), beside.total(), "the copies and the log need")
 }
 
-func fits(path string, need int64, what string) error {
+// fits looks at the volume of a folder, which may be there only when it is needed.
+func fits(dir string, need int64, what string) error {
+	path := filepath.Join(dir, "file")
 	free, known := sqlite.FreeBytes(path)
+	for !known && path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+		free, known = sqlite.FreeBytes(path)
+	}
 	if known && free < need {
-		return fmt.Errorf("%w: %s %d MiB, %d MiB are free at %s; make room and start again", ErrDisk, what, need>>20, free>>20, path)
+		return fmt.Errorf("%w: %s %d MiB, %d MiB are free at %s; make room and start again", ErrDisk, what, need>>20, free>>20, dir)
 	}
 	return nil
 }

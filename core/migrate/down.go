@@ -343,7 +343,7 @@ func (h *columnsHeld) statement(sql string) error {
 		w = w[2:]
 	}
 	name, w := w[0], w[1:]
-	if w[0] != "drop" {
+	if w[0] != "drop" || len(w) > 2 && w[1] == "constraint" {
 		return nil
 	}
 	column := w[len(w)-1]

@@ -115,7 +115,7 @@ func (m *Migrator) Rehearse(ctx context.Context) (r *Rehearsal, err error) {
 	path := filepath.Join(dir, "copy.db")
 	p, err := m.Plan(ctx)
 	if err == nil {
-		err = m.checkDisk(diskNeed{database: p.DiskNeeded})
+		err = m.checkDisk(diskNeed{rehearsal: p.DiskNeeded})
 	}
 	if err != nil {
 		return nil, err

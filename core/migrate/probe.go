@@ -67,11 +67,14 @@ func (m *Migrator) settle(ctx context.Context, r Run) error {
 // restoreRun puts the snapshot of a failed run back.
 func (m *Migrator) restoreRun(ctx context.Context, r Run, failed *ProbeError) error {
 	r.EpochAfter = max(r.EpochAfter, r.EpochBefore+1)
-	err := m.putBack(ctx, r, failed.Probe+": "+failed.Cause.Error())
+	now, err := m.putBack(ctx, r, failed.Probe+": "+failed.Cause.Error(), true)
 	if err == nil {
-		failed.Restored = true
+		failed.Restored = now == RunRestored
 		m.log.Error("a migration was taken back", "database", m.store.Location().String(), "run", r.ID, "probe", failed.Probe, "error", failed.Cause)
 		return failed
+	}
+	if errors.Is(err, errOtherRestores) {
+		return errors.Join(failed, err) // which is not known to have failed
 	}
 	_, _, e := m.decide(ctx, r, RunFailed, failed.Probe+": "+failed.Cause.Error())
 	return errors.Join(failed, err, e)

@@ -219,3 +219,49 @@ func TestSnapshotsAreKeptAndRestored(t *testing.T) {
 		t.Errorf("%+v", rep)
 	}
 }
+
+// Two processes find the same failed run: once one has put the snapshot back, a program of before writes again, and the other must not put it
+// back over that.
+func TestPutBackOnce(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"probe", "restore"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			b := newBase(t)
+			up(t, b.migrator(load(t, columns(t))))
+			s := load(t, columns(t, "a"))
+			bad := migrate.Probe{Name: "bad", Check: func(context.Context) error { return errProbe }}
+			other := openBase(t, b.path, nil)
+			between := false
+			slow := func(c *migrate.Config) {
+				c.Probes = []migrate.Probe{bad}
+				c.Progress = func(p migrate.Progress) {
+					if p.Phase != "restore" || between {
+						return
+					}
+					between = true
+					if _, err := other.configured(probes(bad), s).Up(t.Context()); err == nil {
+						t.Error("the other process started")
+					}
+					other.exec("INSERT INTO t (id, bal) VALUES (2, 5)") // acknowledged to a caller of the old program
+				}
+			}
+			var err error
+			if kind == "probe" {
+				_, err = b.configured(slow, s).Up(t.Context())
+				var pe *migrate.ProbeError
+				if !errors.As(err, &pe) || !pe.Restored {
+					t.Errorf("got %v", err)
+				}
+			} else {
+				up(t, b.migrator(s))
+				if _, _, err = b.configured(slow, s).Restore(t.Context(), migrate.RestoreOptions{}); err != nil {
+					t.Error(err)
+				}
+			}
+			if !between || b.integer("SELECT count(*) FROM t") != 2 {
+				t.Errorf("between %v: %d rows, %v", between, b.integer("SELECT count(*) FROM t"), err)
+			}
+		})
+	}
+}

@@ -49,7 +49,7 @@ func (m *Migrator) Restore(ctx context.Context, opt RestoreOptions) (from Snapsh
 	if kept != "" {
 		note += "; what was there is in " + kept
 	}
-	if err := m.putBack(ctx, run, note); err != nil {
+	if _, err := m.putBack(ctx, run, note, !opt.Discard); err != nil {
 		return from, rep, err
 	}
 	now, err := m.Status(ctx)
@@ -102,7 +102,7 @@ func (m *Migrator) discard(ctx context.Context, from Snapshot) (Run, error) {
 
 // finishRestore brings an operator's restore to its end that a crash has interrupted.
 func (m *Migrator) finishRestore(ctx context.Context, r Run) error {
-	if err := m.putBack(ctx, r, "put back by an operator: "+r.Snapshot+"; finished by a later start"); err != nil {
+	if _, err := m.putBack(ctx, r, "put back by an operator: "+r.Snapshot+"; finished by a later start", true); err != nil {
 		return err
 	}
 	return errors.New("migrate: the restore that run " + r.ID + " had begun is finished now: start again")

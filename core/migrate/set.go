@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"sort"
 )
 
@@ -60,7 +61,7 @@ func Load(fsys fs.FS, options ...LoadOption) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := list
+	files := slices.Clone(list) // sorting below would otherwise put code among them
 	for i := range l.coded {
 		m, err := l.coded[i].migration()
 		if err != nil {

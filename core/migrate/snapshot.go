@@ -30,10 +30,15 @@ type Snapshot struct {
 const stampFormat = "20060102T150405.000000000Z"
 
 func (m *Migrator) snapshotDir() string {
-	if m.cfg.Snapshots.Dir != "" {
-		return m.cfg.Snapshots.Dir
+	dir := m.cfg.Snapshots.Dir
+	if dir == "" {
+		dir = m.store.Location().Path + ".snapshots"
 	}
-	return m.store.Location().Path + ".snapshots"
+	// The path of a copy is noted in the database, for programs that run in other folders, too.
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return dir
 }
 
 // snapshot copies the database as the open transaction found it: nobody can write while the lock is held, and the second connection
@@ -48,8 +53,8 @@ func (b *batch) snapshot() error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("migrate: the folder for snapshots: %w", err)
 	}
-	dropParts(dir)
 	base := filepath.Base(m.store.Location().Path)
+	dropParts(dir, base)
 	path := filepath.Join(dir, fmt.Sprintf("%s.%s.%s.db", base, m.clock.Now().UTC().Format(stampFormat), b.run.ID))
 	if err := m.with(b.ctx, func(c *sqlite.Conn) error { return c.CopyTo(path) }); err != nil {
 		return fmt.Errorf("migrate: the snapshot before the migration: %w", err)
@@ -65,15 +70,31 @@ func (b *batch) snapshot() error {
 	return nil
 }
 
-// dropParts removes copies that a crash left unfinished: the write lock is held, so nobody else is making one.
-func dropParts(dir string) {
-	parts, err := filepath.Glob(filepath.Join(dir, "*.part"))
+// dropParts removes copies of this database that a crash left unfinished: the write lock is held, so nobody else is making one. The folder may
+// be shared with other databases, whose copies may be under way.
+func dropParts(dir, base string) {
+	files, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
-	for _, p := range parts {
-		os.Remove(p)
+	for _, f := range files {
+		copied, unfinished := strings.CutSuffix(f.Name(), ".part")
+		if _, _, ours := copyOf(base, copied); unfinished && ours {
+			os.Remove(filepath.Join(dir, f.Name()))
+		}
 	}
+}
+
+// copyOf reads the name of a copy of the database called base: when it was taken, and for which run.
+func copyOf(base, name string) (taken time.Time, run string, ok bool) {
+	rest, ours := strings.CutPrefix(name, base+".")
+	rest, db := strings.CutSuffix(rest, ".db")
+	i := strings.LastIndexByte(rest, '.')
+	if !ours || !db || i < 0 {
+		return taken, "", false
+	}
+	taken, err := time.Parse(stampFormat, rest[:i])
+	return taken, rest[i+1:], err == nil
 }
 
 func writeSum(path, sum string) error {
@@ -113,21 +134,15 @@ func (m *Migrator) Snapshots() ([]Snapshot, error) {
 	}
 	var out []Snapshot
 	for _, f := range files {
-		rest, ours := strings.CutPrefix(f.Name(), base+".")
-		rest, db := strings.CutSuffix(rest, ".db")
-		i := strings.LastIndexByte(rest, '.')
-		if !ours || !db || i < 0 {
-			continue
-		}
-		taken, err := time.Parse(stampFormat, rest[:i])
-		if err != nil {
+		taken, run, ours := copyOf(base, f.Name())
+		if !ours {
 			continue
 		}
 		info, err := f.Info()
 		if err != nil {
 			continue // removed meanwhile
 		}
-		s := Snapshot{Path: filepath.Join(dir, f.Name()), Run: rest[i+1:], Taken: taken, Bytes: info.Size()}
+		s := Snapshot{Path: filepath.Join(dir, f.Name()), Run: run, Taken: taken, Bytes: info.Size()}
 		if note, err := os.ReadFile(s.Path + ".sha256"); err == nil {
 			s.SHA256, _, _ = strings.Cut(string(note), " ")
 		}
@@ -166,32 +181,44 @@ func checkSnapshot(path, want string) error {
 	return nil
 }
 
-// putBack replaces the database's content by that of a snapshot, and raises the epoch so that no process works on with what it knew.
-func (m *Migrator) putBack(ctx context.Context, r Run, note string) error {
+// putBack replaces the database's content by that of a snapshot, and raises the epoch so that no process works on with what it knew. now is
+// what became of the run: where another process was faster, nothing is replaced, for callers may have written since. noted is whether the
+// database says that it is being restored; one that is too damaged cannot.
+func (m *Migrator) putBack(ctx context.Context, r Run, note string, noted bool) (now RunState, err error) {
 	m.progress(Progress{Phase: "restore"})
 	path := r.Snapshot
 	if path == "" {
 		empty, remove, err := m.emptyCopy(ctx)
 		if err != nil {
-			return err
+			return r.State, err
 		}
 		defer remove()
 		path = empty
 	} else if err := checkSnapshot(path, r.SHA256); err != nil {
-		return err
+		return r.State, err
+	}
+	release, err := m.alone(ctx)
+	if err != nil {
+		return r.State, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if noted {
+		if now, err = m.stateOf(ctx, r.ID); err != nil || now != RunRestoring {
+			return now, err
+		}
 	}
 	epoch := r.EpochAfter
-	err := m.with(ctx, func(conn *sqlite.Conn) error {
+	err = m.with(ctx, func(conn *sqlite.Conn) error {
 		if now, err := conn.QueryInt("PRAGMA user_version"); err == nil {
 			epoch = max(epoch, now)
 		}
 		return m.whenFree(ctx, func() error { return conn.RestoreFrom(path) })
 	})
 	if err != nil {
-		return fmt.Errorf("migrate: put the snapshot back: %w", err)
+		return r.State, fmt.Errorf("migrate: put the snapshot back: %w", err)
 	}
 	r.State, r.Note, r.EpochAfter = RunRestored, note, epoch+1
-	return m.note(ctx, r)
+	return RunRestored, m.note(ctx, r)
 }
 
 // note writes a run and the epoch, in a transaction of its own.

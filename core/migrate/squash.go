@@ -123,6 +123,9 @@ func insertRows(conn *sqlite.Conn, t table, b *strings.Builder) error {
 		if strings.Contains(row, "\n-- +") {
 			return fmt.Errorf("migrate: a seed row of %s holds a line that begins a section", t.Name)
 		}
+		if line := into + row; strings.TrimSuffix(normalise([]byte(line)), "\n") != line {
+			return fmt.Errorf("migrate: a seed row of %s holds line ends or blanks before them that a migration file does not keep: write them with char() in a migration after the squashed ones", t.Name)
+		}
 		b.WriteString(into + row + ");\n")
 		return nil
 	})

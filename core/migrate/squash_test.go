@@ -88,3 +88,22 @@ func TestSquashKeepsRowids(t *testing.T) {
 		}
 	}
 }
+
+// A value that the form of a migration file would change is refused: line ends and blanks before them are made alike there.
+func TestSquashKeepsLineEnds(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"'a' || char(13, 10) || 'b'", "'a  ' || char(10) || 'b'", "'a' || char(13)"} {
+		b := newBase(t)
+		s := load(t, steps(t, "CREATE TABLE n (id INTEGER PRIMARY KEY, x TEXT); INSERT INTO n VALUES (1, "+value+");"))
+		up(t, b.migrator(s))
+		_, content, err := b.migrator(s).Squash(t.Context(), "", 2)
+		if err != nil {
+			continue
+		}
+		fresh := newBase(t)
+		up(t, fresh.migrator(load(t, set(t, map[string]string{"0002_squashed.sql": string(content)}))))
+		if got, want := fresh.text("SELECT hex(x) FROM n"), b.text("SELECT hex(x) FROM n"); got != want {
+			t.Errorf("%s: %s was written again as %s", value, want, got)
+		}
+	}
+}

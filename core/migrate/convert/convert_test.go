@@ -336,6 +336,8 @@ func TestConvertRebuildsWhereItMust(t *testing.T) {
 		"generated":        {"CREATE TABLE t (id INTEGER PRIMARY KEY, p TEXT, g AS (p || '!'))", "(1, '3')", "t.p TEXT -> INTEGER using int", "1|3|3!", "generated"},
 		"foreign key": {"CREATE TABLE t (id TEXT PRIMARY KEY, p TEXT REFERENCES t (id))", "('a', NULL), ('b', 'a')", "t.p TEXT -> BLOB using blob",
 			"a|;b|a", "foreign key"},
+		"on conflict":  {"CREATE TABLE t (id INTEGER PRIMARY KEY, p TEXT NOT NULL ON CONFLICT IGNORE)", "(1, '7')", "t.p TEXT -> INTEGER using int", "1|7", "conflict"},
+		"named":        {"CREATE TABLE t (id INTEGER PRIMARY KEY, p TEXT CONSTRAINT always NOT NULL)", "(1, '7')", "t.p TEXT -> INTEGER using int", "1|7", "name"},
 		"asked for":    {"CREATE TABLE t (p TEXT, q INT)", "('yes', 1), ('F', 2)", "t.p TEXT -> INTEGER using bool position=keep", "0|2;1|1", "position"},
 		"real rowids":  {"CREATE TABLE t (p REAL CHECK (p > 0), q INT)", "(19.99, 1), (0.1, 2)", "t.p REAL -> INTEGER using dec(6)", "100000|2;19990000|1", "CHECK"},
 		"hidden rowid": {"CREATE TABLE t (rowid TEXT, p TEXT UNIQUE)", "('r', '1')", "t.p TEXT -> REAL using real", "r|1.0", "UNIQUE"},

@@ -97,6 +97,10 @@ func (p *plan) obstacle() string {
 		return "the column is part of a foreign key"
 	case p.def.has("CHECK"):
 		return "the column has a CHECK"
+	case p.def.has("CONFLICT"):
+		return "a constraint of the column says what to do on conflict, which ALTER TABLE cannot add"
+	case p.def.has("CONSTRAINT"):
+		return "a constraint of the column has a name, which ALTER TABLE would lose"
 	case len(p.t.stored()) == 1:
 		return "the table has no other column"
 	}
