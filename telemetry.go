@@ -214,6 +214,11 @@ func (db *DB) keep(ctx context.Context, now time.Time, readings []metric.Reading
 
 // fingerprints adds the hundred statements that took most time.
 func (t *telemetry) fingerprints(to []metric.Reading) []metric.Reading {
+	for _, f := range t.slow.Forgotten() {
+		if t.store != nil {
+			t.store.Forget(metric.QueryDuration, metric.Labels("sqlite.fingerprint", f))
+		}
+	}
 	for _, b := range t.slow.Busiest(100) {
 		to = append(to, metric.Reading{ID: metric.QueryDuration, Labels: metric.Labels("sqlite.fingerprint", b.Fingerprint), Histogram: b.Times})
 	}

@@ -91,7 +91,7 @@ func (s *Store) expire(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	return nil
+	return s.disperse(ctx, now)
 }
 
 func (s *Store) deleteBefore(ctx context.Context, l level, at int64) error {

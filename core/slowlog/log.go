@@ -37,6 +37,7 @@ type Log struct {
 
 	mu     sync.RWMutex
 	kinds  map[uint64]*kind
+	gone   []uint64                  // forgotten since Forgotten was called
 	recent [256]atomic.Pointer[kind] // of kinds, by fingerprint: most statements are found here, without the lock
 
 	held  holders
@@ -112,7 +113,22 @@ func (l *Log) known(fingerprint uint64) *kind {
 func (l *Log) forget(fingerprint uint64) {
 	l.recent[fingerprint%uint64(len(l.recent))].CompareAndSwap(l.kinds[fingerprint], nil)
 	delete(l.kinds, fingerprint)
+	if l.gone = append(l.gone, fingerprint); len(l.gone) > 2*MaxKinds { // nobody asks
+		l.gone = slices.Delete(l.gone, 0, MaxKinds)
+	}
 	l.evicted.Add(1)
+}
+
+// Forgotten lists the fingerprints that were forgotten since it was called before: what was counted of them begins anew if they come again.
+func (l *Log) Forgotten() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]string, len(l.gone))
+	for i, f := range l.gone {
+		out[i] = inHex(f)
+	}
+	l.gone = nil
+	return out
 }
 
 // reasonsOf is the set of reasons for which the statement is logged, a bit each; none for most.

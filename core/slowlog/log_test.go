@@ -212,6 +212,9 @@ func TestEviction(t *testing.T) {
 	if len(kinds) != slowlog.MaxKinds || w.Counts().Evicted != 500 {
 		t.Errorf("%d kinds, %d evicted", len(kinds), w.Counts().Evicted)
 	}
+	if first, second := len(w.Forgotten()), len(w.Forgotten()); first != 500 || second != 0 {
+		t.Errorf("%d are said to be forgotten, and %d when asked again", first, second)
+	}
 	recent := 0
 	for _, k := range kinds {
 		if k.Last.After(start().Add(slowlog.MaxKinds * time.Second)) {
