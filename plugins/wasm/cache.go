@@ -29,7 +29,9 @@ type cache struct {
 const (
 	cacheMagic = "TGCACHE1"
 	cacheName  = ".tgc"
+	freshName  = "new-*"
 	keyFile    = "cache.key"
+	keySize    = 32
 	maxEntry   = 1 << 28
 )
 
@@ -55,21 +57,39 @@ func openCache(dir string, key []byte) (*cache, error) {
 
 // readKey reads the key, or makes it.
 func readKey(path string) ([]byte, error) {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
-		_, err = f.Write(key)
-		return key, errors.Join(err, f.Close())
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(path); err != nil {
+			return nil, err
+		}
+		key, err = os.ReadFile(path)
 	}
-	if !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	if key, err = os.ReadFile(path); err == nil && len(key) != 32 {
-		// Another process is writing it just now, or it is damaged: then nothing that it has authenticated is of use.
-		err = fmt.Errorf("%s is damaged: remove it, and the cache is filled again", path)
+	if err == nil && len(key) != keySize {
+		err = fmt.Errorf("%s is damaged, and so nothing that it has authenticated is of use: remove it, and the cache is filled again", path)
 	}
 	return key, err
+}
+
+// makeKey writes a key, whole at once: of several processes that start together on an empty directory one makes it, and no other ever sees half of it.
+func makeKey(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), freshName) // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	key := make([]byte, keySize)
+	_, _ = rand.Read(key)
+	_, err = f.Write(key)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil { // a file system without links
+		err = os.Rename(f.Name(), path)
+	}
+	return err
 }
 
 // id names what would be compiled: the module, and what compiles it.
@@ -159,7 +179,7 @@ func (c *cache) pack(path string, id []byte, tmp string) {
 		rest := binary.LittleEndian.AppendUint16(nil, uint16(len(name)))
 		rest = append(append(rest, name...), b...)
 		entry := append([]byte(cacheMagic), c.mac(id, rest)...)
-		f, err := os.CreateTemp(c.dir, "new-")
+		f, err := os.CreateTemp(c.dir, freshName)
 		if err != nil {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,5 +144,31 @@ func TestCompileTime(t *testing.T) {
 	m := manifest(module)
 	if _, err := host(t, wasm.Options{}).Load(ctx, plugins.Source{Manifest: m, Module: module}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// TestCacheIsBegunByMany: processes that start together on a new directory all get the one key.
+func TestCacheIsBegunByMany(t *testing.T) {
+	t.Parallel()
+	for range 40 {
+		dir := filepath.Join(t.TempDir(), "cache")
+		var wg sync.WaitGroup
+		begin := make(chan struct{})
+		for range 8 {
+			wg.Go(func() {
+				<-begin
+				if _, err := wasm.New(wasm.Options{CacheDir: dir}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(begin)
+		wg.Wait()
+		if left := entries(t, dir); len(left) != 0 {
+			t.Errorf("%v is left", left)
+		}
+		if found, err := os.ReadDir(dir); err != nil || len(found) != 1 {
+			t.Errorf("%v, %v: want the key alone", found, err)
+		}
 	}
 }

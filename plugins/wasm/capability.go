@@ -78,7 +78,11 @@ func (in *instance) service() bool {
 	return in.served <= maxServices
 }
 
+// failed ends a call whose host has failed it. Where the caller has given up meanwhile, that is nobody's fault.
 func (in *instance) failed(err error) {
+	if gone := in.ctx.Err(); gone != nil {
+		panic(cancelled{gone})
+	}
 	f := in.fault(plugins.FaultHost, "a service of the host failed: "+err.Error())
 	f.Cause = err
 	panic(f)
@@ -109,7 +113,11 @@ func (in *instance) log(ctx context.Context, level uint32, b []byte) {
 func (in *instance) output(b []byte) {
 	if in.unit.m.Capabilities.Log {
 		for line := range bytes.Lines(b) {
-			in.log(in.ctx, abi.LevelInfo, []byte(plugins.BaseNames(string(bytes.TrimRight(line, "\n"))))) // of a panic, mostly
+			if in.lines >= maxLogLines {
+				break // a write may have millions
+			}
+			line = bytes.TrimRight(line[:min(len(line), 2*maxLogBytes)], "\n")
+			in.log(in.ctx, abi.LevelInfo, []byte(plugins.BaseNames(string(line)))) // of a panic, mostly
 		}
 	}
 	if len(b) > maxOutput {
@@ -148,8 +156,13 @@ func capLookup(ctx context.Context, in *instance, mem api.Memory, stack []uint64
 	if s == nil || !in.service() {
 		return abi.StatusRefused
 	}
-	b, err := s.Lookup(ctx, in.unit.m.Name, int(query), args)
+	timed, cancel := context.WithDeadline(ctx, in.began.Add(in.deadline)) // the guest cannot be stopped while it waits for a query
+	defer cancel()
+	b, err := s.Lookup(timed, in.unit.m.Name, int(query), args)
 	if err != nil {
+		if ctx.Err() == nil && timed.Err() != nil {
+			panic(in.fault(plugins.FaultDeadline, "a query took longer than limits.deadline"))
+		}
 		in.failed(err)
 	}
 	return in.answer(mem, b, stack[3], stack[4])
@@ -174,11 +187,13 @@ func (l storeLookup) Lookup(ctx context.Context, _ string, _ int, args abi.Rows)
 const defaultLookupRows = 100
 
 func capGet(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int64 {
-	key := string(in.read(mem, stack[0], stack[1]))
+	name := in.read(mem, stack[0], stack[1])
+	if len(name) == 0 || len(name) > maxKey {
+		return abi.StatusInvalid
+	}
+	key := string(name)
 	s := in.unit.host.o.Services.Keep(ctx, in.unit.m)
 	switch {
-	case key == "" || len(key) > maxKey:
-		return abi.StatusInvalid
 	case s == nil || !in.service():
 		return abi.StatusRefused
 	}
@@ -193,12 +208,13 @@ func capGet(ctx context.Context, in *instance, mem api.Memory, stack []uint64) i
 }
 
 func capPut(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int64 {
-	key := string(in.read(mem, stack[0], stack[1]))
-	value := bytes.Clone(in.read(mem, stack[2], stack[3]))
+	name, raw := in.read(mem, stack[0], stack[1]), in.read(mem, stack[2], stack[3])
+	if len(name) == 0 || len(name) > maxKey || len(raw) > maxValue {
+		return abi.StatusInvalid
+	}
+	key, value := string(name), bytes.Clone(raw)
 	s := in.unit.host.o.Services.Keep(ctx, in.unit.m)
 	switch {
-	case key == "" || len(key) > maxKey || len(value) > maxValue:
-		return abi.StatusInvalid
 	case s == nil || !in.service():
 		return abi.StatusRefused
 	}
@@ -218,8 +234,11 @@ func capPut(ctx context.Context, in *instance, mem api.Memory, stack []uint64) i
 }
 
 func capOutbox(ctx context.Context, in *instance, mem api.Memory, stack []uint64) int64 {
-	endpoint := string(in.read(mem, stack[0], stack[1]))
-	body := bytes.Clone(in.read(mem, stack[2], stack[3]))
+	name, raw := in.read(mem, stack[0], stack[1]), in.read(mem, stack[2], stack[3])
+	if len(name) > maxKey || len(raw) > maxValue {
+		return abi.StatusInvalid
+	}
+	endpoint, body := string(name), bytes.Clone(raw)
 	granted := false
 	for _, e := range in.unit.m.Capabilities.Outbox {
 		granted = granted || e == endpoint
@@ -227,9 +246,6 @@ func capOutbox(ctx context.Context, in *instance, mem api.Memory, stack []uint64
 	s := in.unit.host.o.Services.Outbox
 	if out := contract.OutboxFrom(ctx); s == nil && out != nil {
 		s = alertOutbox{out}
-	}
-	if len(body) > maxValue {
-		return abi.StatusInvalid
 	}
 	if !granted || s == nil || !in.service() {
 		return abi.StatusRefused

@@ -3,6 +3,7 @@ package wasm_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
@@ -57,14 +58,38 @@ func hostileGuests() map[string]struct {
 		"lying row":                 {small("data 16 \"\\x01\\x00\\x01\\x00\\x01\\x00\\x00\\x00\\xff\\xff\\xff\\xff\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x00\"\n" + answer("16", "32")), plugins.FaultABI},
 		"lying message": {small("data 16 \"\\x01\\x00\\x01\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x00\\xff\\xff\\xff\\x7f\\x08\\x00\\x00\\x00\"\n" +
 			answer("16", "32")), plugins.FaultABI},
-		"error block":          {small("data 16 \"\\x03\\x00\\x01\\x00\\x01\\x00\\x00\\x00\"\n" + answer("16", "32")), plugins.FaultFailed},
-		"actions for verdicts": {small("data 16 \"\\x02\\x00\\x01\\x00\\x01\\x00\\x00\\x00\"\n" + answer("16", "32")), plugins.FaultABI},
-		"endless log":          {"import tg log $log (i32 i32 i32)\n" + small(bad("loop\ni32.const 1\ni32.const 0\ni32.const 200000\ncall $log\nbr 0\nend\nunreachable")), plugins.FaultFuel},
-		"log past the end":     {"import tg log $log (i32 i32 i32)\n" + small(bad("i32.const 1\ni32.const -8\ni32.const 200000\ncall $log\ni64.const 0")), plugins.FaultABI},
-		"exit":                 {"import wasi_snapshot_preview1 proc_exit $x (i32)\n" + small(bad("i32.const 0\ncall $x\ni64.const 0")), plugins.FaultTrap},
-		"endless random":       {"import wasi_snapshot_preview1 random_get $r (i32 i32) -> (i32)\n" + small(bad("loop\ni32.const 0\ni32.const 200000\ncall $r\ndrop\nbr 0\nend\nunreachable")), plugins.FaultFuel},
-		"corrupts itself":      {small("data 64 \"ok\"\nglobal i64 mut 5\n" + bad("i64.const 99\nglobal.set 0\ni32.const 0\ni32.const 255\ni32.const 262144\nmemory.fill\nunreachable")), plugins.FaultTrap},
+		"error block":                 {small("data 16 \"\\x03\\x00\\x01\\x00\\x01\\x00\\x00\\x00\"\n" + answer("16", "32")), plugins.FaultFailed},
+		"actions for verdicts":        {small("data 16 \"\\x02\\x00\\x01\\x00\\x01\\x00\\x00\\x00\"\n" + answer("16", "32")), plugins.FaultABI},
+		"endless log":                 {"import tg log $log (i32 i32 i32)\n" + small(bad("loop\ni32.const 1\ni32.const 0\ni32.const 200000\ncall $log\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"log past the end":            {"import tg log $log (i32 i32 i32)\n" + small(bad("i32.const 1\ni32.const -8\ni32.const 200000\ncall $log\ni64.const 0")), plugins.FaultABI},
+		"exit":                        {"import wasi_snapshot_preview1 proc_exit $x (i32)\n" + small(bad("i32.const 0\ncall $x\ni64.const 0")), plugins.FaultTrap},
+		"endless random":              {"import wasi_snapshot_preview1 random_get $r (i32 i32) -> (i32)\n" + small(bad("loop\ni32.const 0\ni32.const 200000\ncall $r\ndrop\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"spilled recursion":           {small(spills("local.get 0\nlocal.get 0\ni32.load %[1]d\ncall $nop\ni32.store %[1]d\n", 15000) + bad("i32.const 0\ncall $s\ni64.extend_i32_u")), plugins.FaultStack},
+		"recursion of written locals": {small(spills("local.get 0\ni32.load %[1]d\nlocal.set 1\ncall $nop\nlocal.get 0\nlocal.get 1\ni32.store %[1]d\n", 10000) + bad("i32.const 0\ncall $s\ni64.extend_i32_u")), plugins.FaultStack},
+		"recursion of many ways":      {small(spills("local.get 0\nif\ni32.const %[1]d\nlocal.set 1\nend\ncall $nop\nlocal.get 0\nlocal.get 1\ni32.store %[1]d\n", 10000) + bad("i32.const 0\ncall $s\ni64.extend_i32_u")), plugins.FaultStack},
+		"endless write":               {"import wasi_snapshot_preview1 fd_write $w (i32 i32 i32 i32) -> (i32)\nmemory 256\n" + guest(bad(write(15_000_000))), plugins.FaultFuel},
+		"write of nothing":            {"import wasi_snapshot_preview1 fd_write $w (i32 i32 i32 i32) -> (i32)\nmemory 256\n" + guest(bad(write(0))), plugins.FaultFuel},
+		"random bytes all over":       {"import wasi_snapshot_preview1 random_get $r (i32 i32) -> (i32)\nmemory 256\n" + guest(bad("loop\ni32.const 0\ni32.const 16777216\ncall $r\ndrop\nbr 0\nend\nunreachable")), plugins.FaultFuel},
+		"corrupts itself":             {small("data 64 \"ok\"\nglobal i64 mut 5\n" + bad("i64.const 99\nglobal.set 0\ni32.const 0\ni32.const 255\ni32.const 262144\nmemory.fill\nunreachable")), plugins.FaultTrap},
 	}
+}
+
+// spills is a recursion through a function whose native frame is large while it never holds much: it keeps one value after the other over a call, in a loop that
+// it does not come to, and so does not pay for.
+func spills(step string, n int) string {
+	var b strings.Builder
+	b.WriteString("func $nop ()\nend\nfunc $s (i32) -> (i32) (i32)\nlocal.get 0\nif\nloop\n")
+	for i := range n {
+		fmt.Fprintf(&b, step, 8*i)
+	}
+	b.WriteString("end\nend\ni32.const 0\ncall $s\nend\n")
+	return b.String()
+}
+
+// write is a loop that writes a thousand vectors at once, all of them about the same lines without anything in them.
+func write(size int) string {
+	return "i32.const 0\ni32.const 10\ni32.const 15000000\nmemory.fill\nloop\nlocal.get 2\ni32.const " + strconv.Itoa(size) + "\ni32.store 15000004\nlocal.get 2\ni32.const 0\ni32.store 15000000\n" +
+		"local.get 2\ni32.const 8\ni32.add\nlocal.tee 2\ni32.const 8192\ni32.lt_u\nbr_if 0\nend\nloop\ni32.const 1\ni32.const 15000000\ni32.const 1000\ni32.const 0\ncall $w\ndrop\nbr 0\nend\nunreachable"
 }
 
 // exponential is a tree of calls without a loop: 2^30 of them.
@@ -122,7 +147,7 @@ func TestHostileGuests(t *testing.T) {
 // TestDeadline lets a guest have all the fuel there is: the clock ends it.
 func TestDeadline(t *testing.T) {
 	const deadline = 50 * time.Millisecond
-	for _, name := range []string{"infinite loop", "exponential calls", "memory.fill in a loop", "endless random", "endless log"} {
+	for _, name := range []string{"infinite loop", "exponential calls", "memory.fill in a loop", "endless random", "endless log", "write of nothing", "random bytes all over"} {
 		t.Run(name, func(t *testing.T) {
 			u := mustLoad(t, host(t, wasm.Options{}), assemble(t, hostileGuests()[name].text), func(m *plugins.Manifest) {
 				m.Capabilities.Log = true

@@ -22,8 +22,8 @@ const (
 	// leastSlice and sliceTime bound it for a guest whose memory is not, which may take fifty times as long.
 	leastSlice = slice / 16
 	sliceTime  = time.Millisecond
-	// stackBytes bounds the native frames of a guest's calls.
-	stackBytes = 1 << 20
+	// stackBytes bounds the native frames of a guest's calls, each taken for as large as it can be.
+	stackBytes = 4 << 20
 	// startFuel and startTime bound what runs before the first batch: _initialize, tg_features, tg_configure, tg_alloc.
 	startFuel = 2_000_000_000
 	startTime = 5 * time.Second
@@ -127,8 +127,21 @@ type cancelled struct{ error }
 
 func (c cancelled) Unwrap() error { return c.error }
 
-// charge takes fuel for work that the host does; the guest pays at its next payment.
-func (in *instance) charge(n int64) { in.fuel.Set(in.fuel.Get() - uint64(n)) }
+// charge takes fuel for work that the host is about to do, and ends a call that cannot pay for it: one call of the host may be about all of the memory, many times over.
+func (in *instance) charge(n int64) {
+	left := int64(in.fuel.Get()) - n
+	in.fuel.Set(uint64(left))
+	if in.burnt+in.handed-left > in.limit {
+		in.yield(left, 0)
+	}
+}
+
+// settle counts what was burnt since the host looked last.
+func (in *instance) settle() {
+	fuel := int64(in.fuel.Get())
+	in.burnt += in.handed - fuel
+	in.handed = fuel
+}
 
 // begin sets the limits of a call.
 func (in *instance) begin(ctx context.Context, at, began time.Time, fuel int64, d time.Duration) {
@@ -142,10 +155,8 @@ func (in *instance) begin(ctx context.Context, at, began time.Time, fuel int64, 
 func (in *instance) invoke(name string, args ...uint64) (uint64, error) {
 	copy(in.stack[:], args)
 	err := in.funcs[name].CallWithStack(in.base, in.stack[:])
+	in.settle()
 	if err == nil {
-		fuel := int64(in.fuel.Get())
-		in.burnt += in.handed - fuel
-		in.handed = fuel
 		if in.burnt > in.limit { // what the host charged last
 			return 0, in.fault(plugins.FaultFuel, "the fuel of the call is burnt: raise limits.fuel or limits.fuel_per_row, or do less for a row")
 		}
@@ -162,11 +173,8 @@ func (in *instance) sort(err error) error {
 	}
 	var f *plugins.Fault
 	if errors.As(err, &f) {
+		f.Fuel = in.burnt
 		return f
-	}
-	if fuel := int64(in.fuel.Get()); in.handed != fuel {
-		in.burnt += in.handed - fuel
-		in.handed = fuel
 	}
 	kind, reason := plugins.FaultTrap, firstLines(err.Error(), 12)
 	var exit *sys.ExitError
@@ -312,7 +320,7 @@ func (in *instance) allocate(n uint32) error {
 	return nil
 }
 
-// grow makes the arena large enough for a batch, from a clean state, and takes the snapshot anew.
+// grow makes the arena of a clean instance large enough for a batch, and takes the snapshot anew.
 func (in *instance) grow(ctx context.Context, n int) error {
 	if n > abi.MaxBatch {
 		return in.fault(plugins.FaultOutOfMemory, "the batch is larger than the ABI allows")
@@ -321,7 +329,6 @@ func (in *instance) grow(ctx context.Context, n int) error {
 	for room < uint64(n) {
 		room *= 2
 	}
-	in.restore(in.snap)
 	in.begin(ctx, birth(), time.Now(), startFuel, startTime)
 	old := in.snap
 	if err := in.allocate(uint32(room)); err != nil {

@@ -32,7 +32,7 @@ func TestGoGuestFails(t *testing.T) {
 	}{
 		1: {plugins.FaultFuel, "raise limits.fuel"},
 		2: {plugins.FaultTrap, "no such account"},
-		3: {plugins.FaultOutOfMemory, "limits.memory_pages"}, // the stack of a Go guest lies in its memory
+		3: {plugins.FaultStack, "bound the recursion"},
 		4: {plugins.FaultOutOfMemory, "limits.memory_pages"},
 		6: {plugins.FaultTrap, "ended itself"},
 	} {
@@ -61,7 +61,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapInuse + m.StackInuse)
 	}
-	for _, name := range []string{"recursion", "wide recursion", "mutual recursion by table", "memory.grow", "memory.grow, then touch", "memory.fill in a loop"} {
+	for _, name := range []string{"recursion", "wide recursion", "mutual recursion by table", "spilled recursion", "recursion of written locals", "recursion of many ways", "memory.grow", "memory.grow, then touch", "memory.fill in a loop"} {
 		u := mustLoad(t, host(t, wasm.Options{}), assemble(t, hostileGuests()[name].text), func(m *plugins.Manifest) {
 			m.Limits = plugins.Limits{Fuel: 50_000_000, MemoryPages: pages, Deadline: plugins.Duration(10 * time.Second), Instances: 1}
 		})

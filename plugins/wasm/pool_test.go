@@ -97,3 +97,19 @@ func TestResetBeforeEachCall(t *testing.T) {
 		}
 	}
 }
+
+// TestArenaGrowsFromACleanState: a batch that needs a larger arena comes to an instance that has grown and remembers something. What the snapshot is taken of then must be
+// the state after the start, or every later reset would bring back what an earlier batch has left.
+func TestArenaGrowsFromACleanState(t *testing.T) {
+	t.Parallel()
+	const mark = "200000"
+	text := small("func $v (i32 i32) -> (i64) tg_validate\ni32.const 0\ni32.load " + mark + "\nif\nunreachable\nend\ni32.const 0\ni32.const 1\ni32.store " + mark +
+		"\ni32.const 1\nmemory.grow\ndrop\ni64.const 0\nend\n")
+	u := mustLoad(t, host(t, wasm.Options{}), assemble(t, text), func(m *plugins.Manifest) { m.Policy.Reset = "call" })
+	var b abi.Batch
+	for i, rows := range []int{1, 1, 1000, 1, 1000} {
+		if _, err := call(u, orders(&b, rows)); err != nil {
+			t.Errorf("call %d, of %d rows: %v", i+1, rows, err)
+		}
+	}
+}

@@ -61,15 +61,16 @@ func (u *Unit) run(ctx context.Context, in *instance, h plugins.Hook, b *abi.Bat
 	if in.funcs[export] == nil {
 		return out, true, fault(u.m, plugins.FaultABI, "the module does not export %s", export)
 	}
-	if b.Size() > int(in.snap.room) {
-		if err := in.grow(ctx, b.Size()); err != nil {
-			return out, u.clean(in), err
+	larger := b.Size() > int(in.snap.room)
+	if (larger || u.m.Policy.Reset == "call") && !u.clean(in) {
+		if in, err = u.replace(ctx, in); err != nil {
+			return out, false, err
 		}
 		began = time.Now()
 	}
-	if u.m.Policy.Reset == "call" && !u.clean(in) {
-		if in, err = u.replace(ctx, in); err != nil {
-			return out, false, err
+	if larger {
+		if err := in.grow(ctx, b.Size()); err != nil {
+			return out, u.clean(in), err
 		}
 		began = time.Now()
 	}

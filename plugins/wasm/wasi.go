@@ -104,6 +104,7 @@ func poll(in *instance, mem api.Memory, stack []uint64) uint64 {
 	if n == 0 || n > 64 {
 		return wasiInvalid
 	}
+	in.charge(int64(n) * 100)
 	for i := range n {
 		sub, ok := mem.Read(uint32(stack[0])+48*i, 48)
 		event, ok2 := mem.Read(uint32(stack[1])+32*i, 32)
@@ -126,7 +127,6 @@ func poll(in *instance, mem api.Memory, stack []uint64) uint64 {
 		le.PutUint16(event[8:], code)
 		event[10] = kind
 	}
-	in.charge(int64(n) * 100)
 	if !mem.WriteUint32Le(uint32(stack[3]), n) {
 		return wasiFault
 	}

@@ -38,10 +38,12 @@ func (r *rewriter) weight(w *module.Walker) int64 {
 func (r *rewriter) shapes(own int, s *survey) []shape {
 	w := module.NewWalker(r.m, own)
 	s.locals = w.Locals()
+	native := newFrame(s.locals)
 	var all []shape
 	type open struct{ depth, loop int }
 	var inside []open
 	for w.Next() {
+		native.see(w)
 		if w.Op == module.OpLoop {
 			if n := len(inside); n > 0 {
 				all[inside[n-1].loop].outside = true
@@ -61,7 +63,7 @@ func (r *rewriter) shapes(own int, s *survey) []shape {
 		s.calls = s.calls || w.Op == module.OpCall || w.Op == module.OpCallIndirect
 		r.res.Volatile = r.res.Volatile || w.Op == module.OpBulk && (w.Sub >= module.SubTableInit || w.Sub == module.SubDataDrop)
 	}
-	s.frame = frameBytes + 8*int64(s.locals+w.MaxHeight)
+	s.frame = native.bytes(w.MaxHeight)
 	return all
 }
 

@@ -21,7 +21,7 @@ type Walker struct {
 	fn     FuncType
 	locals uint32
 	height int
-	seen   struct{ targets, instructions int }
+	seen   struct{ targets, instructions, values int } // values are those of this instruction
 	frames []frame
 }
 
@@ -89,9 +89,30 @@ func (w *Walker) Next() bool {
 	w.pop(int(e.pop))
 	w.immediate(e)
 	w.push(int(e.push))
+	w.computed(e)
 	w.control()
 	w.To = w.r.off
 	return w.r.err == nil
+}
+
+// Values is how many values the instruction computes that a compiler may have to keep: an access to memory computes its address as well. Constants and locals, which are
+// there already, are none; the end of a block leaves its results.
+func (w *Walker) Values() int { return w.seen.values }
+
+func (w *Walker) computed(e effect) {
+	w.seen.values = int(e.push)
+	switch {
+	case w.Op == OpCall:
+		if t, ok := w.m.TypeOf(w.Index); ok {
+			w.seen.values = len(t.Results)
+		}
+	case w.Op == OpCallIndirect && w.r.err == nil:
+		w.seen.values = len(w.m.Types[w.Index].Results) + 2 // the place in the table, and what lies there
+	case e.imm == immMemory:
+		w.seen.values += 2
+	case e.imm == immLocal || e.imm == immI32 || e.imm == immI64 || e.imm == immBytes4 || e.imm == immBytes8:
+		w.seen.values = 0
+	}
 }
 
 // Depth is how many blocks are open after the instruction, that of the function itself included; 0 after the last end.
@@ -257,6 +278,7 @@ func (w *Walker) control() {
 		w.height = top.base
 		w.push(top.params)
 	case OpEnd:
+		w.seen.values = top.results
 		w.height = top.base
 		w.frames = w.frames[:len(w.frames)-1]
 		w.height += top.results
