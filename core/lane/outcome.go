@@ -152,7 +152,7 @@ func (s *shift) ask(q *question) (fate, error) {
 		s.displaced(s.w.store.Location().Path)
 		return fateUnknown, nil
 	}
-	v, err := conn.Settle(q.mark, !q.synced)
+	v, err := conn.Settle(&q.mark, !q.synced)
 	if err != nil {
 		q.synced = q.synced && sqlite.ClassOf(err) != sqlite.Fsync
 		return fateUnknown, err

@@ -47,7 +47,7 @@ func (s *shift) ready() error {
 		return err
 	}
 	if s.w.store.LogInDoubt() {
-		if _, err := s.conn.Settle(sqlite.LogMark{}, true); err != nil {
+		if _, err := s.conn.Settle(&sqlite.LogMark{}, true); err != nil {
 			s.drop()
 			return err
 		}

@@ -261,7 +261,7 @@ func (s *Store) tryInitialise(ctx context.Context) (err error) {
 		}
 	}
 	if s.LogInDoubt() {
-		if _, err := c.Settle(LogMark{}, true); inTheWay(err) {
+		if _, err := c.Settle(&LogMark{}, true); inTheWay(err) {
 			return err // any other failure leaves the doubt: nothing is copied into the database, and the writer tries again
 		}
 	}

@@ -1,5 +1,7 @@
 package sqlite
 
+import "encoding/binary"
+
 // More than half of a point read is the two file locks that begin and end its snapshot. Where nothing was committed since the last
 // read there is nothing new to see, so a connection for single reads may linger on its snapshot: it keeps the read transaction open
 // after the statement and, ahead of the next one, looks at the header of the WAL index, which every commit of any process changes.
@@ -7,8 +9,22 @@ package sqlite
 // the lane ends those that nobody uses ahead of each checkpoint and several times a second.
 
 // walHeader is the first copy of the header at the start of the -shm file: version, change counter, size, salts and checksums
-// (https://sqlite.org/walformat.html, section 2.3). It is compared, never interpreted. All zero means that there is no index yet.
+// (https://sqlite.org/walformat.html, section 2.3). All zero means that there is no index yet.
 type walHeader [6]uint64
+
+// log is what the header says of the log: frames that are part of the database, salts, and the size of a page. It means something under the write
+// lock alone, where nobody changes it.
+func (h walHeader) log() (frames int64, of [8]byte, page int64) {
+	var b [len(h) * 8]byte
+	for i, word := range h {
+		binary.NativeEndian.PutUint64(b[i*8:], word)
+	}
+	page = int64(binary.NativeEndian.Uint16(b[14:]))
+	if page == 1 {
+		page = 1 << 16 // the field has 16 bits
+	}
+	return int64(binary.NativeEndian.Uint32(b[16:])), [8]byte(b[32:40]), page
+}
 
 // linger is what a connection knows of the snapshot it may keep. Its zero value keeps none.
 type linger struct {

@@ -22,6 +22,10 @@ type LogMark struct {
 	offset int64
 	header [frameHeader]byte
 	whole  bool // its page was written too
+	begun  bool // the header of a log that begins anew was written since ForgetMark
+	// An attempt to settle that failed may have found out, under the write lock, what nobody can see later: found, where final is set.
+	found LogVerdict
+	final bool
 }
 
 // IsZero reports whether nothing is marked.
@@ -43,6 +47,9 @@ func (m *LogMark) note(p []byte, offset int64) {
 
 // wrote is called after a write to the log that went well.
 func (m *LogMark) wrote(offset int64) {
+	if offset == 0 {
+		m.begun = true
+	}
 	if m.offset != 0 && offset == m.offset+frameHeader {
 		m.whole = true
 	}
@@ -81,8 +88,8 @@ func (v LogVerdict) String() string {
 // # Errors
 //
 // Class Corrupt when a frame of the log that belongs to the database is damaged; Busy when another program writes; those of a COMMIT.
-// Nothing is known then.
-func (c *Conn) Settle(m LogMark, refresh bool) (LogVerdict, error) {
+// Nothing is final then: m remembers what has been found out, for the next attempt.
+func (c *Conn) Settle(m *LogMark, refresh bool) (LogVerdict, error) {
 	if c.store.track == nil {
 		return LogSilent, nil
 	}
@@ -97,7 +104,7 @@ func (c *Conn) Settle(m LogMark, refresh bool) (LogVerdict, error) {
 	if err := c.Exec("BEGIN IMMEDIATE"); err != nil {
 		return LogSilent, err
 	}
-	v, place, err := c.seal(m, frames, refresh)
+	v, place, err := c.sealLog(m, frames, refresh)
 	if err != nil {
 		if c.Broken() == nil && !c.Autocommit() {
 			_ = c.Exec("ROLLBACK") // the first error says more
@@ -126,12 +133,23 @@ func (s *Store) LogInDoubt() bool { return s.track != nil && s.track.doubt.Load(
 // undecided is a verdict that waits for the place of the seal.
 const undecided LogVerdict = 255
 
-// seal looks at the log under the write lock and commits.
-func (c *Conn) seal(m LogMark, frames int, refresh bool) (v LogVerdict, place int64, err error) {
-	v, err = c.lookUp(m, frames)
+// sealLog looks at the log under the write lock and commits.
+func (c *Conn) sealLog(m *LogMark, frames int, refresh bool) (v LogVerdict, place int64, err error) {
+	v, err = c.lookUp(*m, frames)
 	if err != nil {
 		return v, 0, err
 	}
+	gone := v == LogLacks // its last frame is not in the file, and nobody writes it again
+	if v == undecided {
+		v = c.indexed(*m)
+	}
+	defer func() {
+		// What is part of the database stays so. What is whole in the file and not part of it might yet be taken for a commit, until the log
+		// has begun anew.
+		if err != nil && (gone || v == LogHolds || v == LogLacks && c.Mark().begun) {
+			m.found, m.final = v, true
+		}
+	}()
 	if refresh || c.store.LogInDoubt() {
 		doubt := &c.store.track.doubt
 		doubt.Store(false) // a sync that fails from here on says so itself
@@ -196,10 +214,11 @@ func (c *Conn) lookUp(m LogMark, frames int) (LogVerdict, error) {
 	}
 	defer f.Close()
 	var head [logHeader]byte
-	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return LogSilent, nil // an empty log: it was reset
-	}
-	if !bytes.Equal(head[16:24], m.header[8:16]) {
+	_, err = f.ReadAt(head[:], 0)
+	if err != nil || !bytes.Equal(head[16:24], m.header[8:16]) { // an empty log, or one that has begun anew
+		if m.final {
+			return m.found, nil
+		}
 		return LogSilent, nil
 	}
 	var got [frameHeader]byte
@@ -211,6 +230,28 @@ func (c *Conn) lookUp(m LogMark, frames int) (LogVerdict, error) {
 		return LogHolds, nil
 	}
 	return undecided, nil
+}
+
+// indexed asks the index, whose header nobody changes while the write lock is held, for the end of the log in which m was found. A COMMIT that began
+// the log anew and failed leaves an index of that log without a frame; the seal begins the log once more then, with other salts, so that its place
+// tells nothing.
+func (c *Conn) indexed(m LogMark) LogVerdict {
+	if c.vfs.main == nil {
+		return undecided
+	}
+	index := mapWALIndex(c.vfs.main.shm)
+	if index == nil {
+		return undecided // on this system the place of the seal tells, unless it begins the log anew
+	}
+	defer index.close()
+	end, of, size := index.header().log()
+	switch frame := (m.offset-logHeader)/(size+frameHeader) + 1; {
+	case of != [8]byte(m.header[8:16]):
+		return undecided // begun anew in the index alone, after the log of m was copied
+	case frame <= end:
+		return LogHolds
+	}
+	return LogLacks
 }
 
 // openLog opens the log beside SQLite. No lock is kept on that file, so closing it again releases nobody's.
