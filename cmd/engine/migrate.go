@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tidegate/engine"
@@ -121,10 +122,28 @@ func (t *schemaTarget) parse(args []string, arguments int) (code int, done bool)
 	if f := t.set.Lookup("db"); f != nil {
 		t.url = f.Value.String()
 	}
+	if err := t.folderThere(); err != nil {
+		return t.misuse(err), true
+	}
 	if t.positional = positional; len(positional) != arguments {
 		return t.misuse(fmt.Errorf("want %d arguments, got %d: `engine migrate %s --help` shows how it is written", arguments, len(positional), t.what)), true
 	}
 	return exitOK, false
+}
+
+// folderThere refuses a folder that is missing: one without files would be taken for a mistake of its author's. What makes files makes the folder.
+func (t *schemaTarget) folderThere() error {
+	if t.dir == "" || t.what == "new" || t.what == "import" {
+		return nil
+	}
+	info, err := os.Stat(t.dir)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: t.dir, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return fmt.Errorf("--dir: %w: name the folder with the migration files", err)
+	}
+	return nil
 }
 
 func (t *schemaTarget) misuse(err error) int {
@@ -137,6 +156,9 @@ func (t *schemaTarget) plugin(s string) error {
 	name, folder, ok := strings.Cut(s, "=")
 	if !ok || name == "" || folder == "" {
 		return errors.New("want NAME=FOLDER")
+	}
+	if _, err := os.Stat(folder); err != nil {
+		return err
 	}
 	t.plugins = append(t.plugins, engine.ComponentMigrations{Name: name, Files: os.DirFS(folder)})
 	t.folders = append(t.folders, folder)

@@ -26,7 +26,7 @@ func runMigrateDown(ctx context.Context, args []string, stdout, stderr io.Writer
 		return code
 	}
 	if opt.To < 0 {
-		return t.misuse(errors.New("--to is missing: the version that stays"))
+		return t.misuse(errors.New("--to VERSION is missing: the one that stays, 0 for none"))
 	}
 	return t.run(ctx, t.config(ctx), func(m *engine.Migrator) error {
 		r, err := m.Down(ctx, opt)

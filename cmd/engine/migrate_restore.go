@@ -27,6 +27,9 @@ func runMigrateRestore(ctx context.Context, args []string, stdout, stderr io.Wri
 	if code, done := t.parse(args, 0); done {
 		return code
 	}
+	if opt.Run != "" && opt.Path != "" {
+		return t.misuse(errors.New("say --run or --path: each names a copy"))
+	}
 	if !*yes && opt.Run == "" {
 		return t.misuse(errors.New("say --yes: what was written since the copy is lost"))
 	}

@@ -149,7 +149,7 @@ func TestMigrateExitCodes(t *testing.T) {
 			t.Errorf("%T: exit code %d, want %d", err, got, want)
 		}
 	}
-	for _, args := range [][]string{{}, {"nothing"}, {"up", "--nope"}, {"up", "now"}, {"down"}, {"repair"}, {"repair", "--rechain", "--adopt-drift"}, {"squash", "--dir", "x"}, {"new", "x"}, {"import", "--dir", "x"}, {"test", "--rows", "-1"}} {
+	for _, args := range [][]string{{}, {"nothing"}, {"up", "--nope"}, {"up", "now"}, {"up", "--dir", "no such folder"}, {"up", "--plugin", "a=no such folder"}, {"restore", "--run", "a", "--path", "b"}, {"down"}, {"down", "--to", "-1"}, {"repair"}, {"repair", "--rechain", "--adopt-drift"}, {"squash", "--dir", "x"}, {"new", "x"}, {"import", "--dir", "x"}, {"test", "--rows", "-1"}} {
 		if o := program(t, append([]string{"migrate"}, args...)...); o.code != exitMigrateUsage || o.stderr == "" {
 			t.Errorf("engine migrate %q: exit code %d, %s", args, o.code, o.stderr)
 		}

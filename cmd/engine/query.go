@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -52,9 +53,12 @@ func runQuery(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	defer db.Close()
 	started := time.Now()
 	rows, err := printRows(ctx, db, *asJSON, stdout, positional[0], append(bound.values, options...))
+	if sql := setting(positional[0]); sql != "" && errors.Is(err, engine.ErrReadOnly) {
+		rows, err = printRows(ctx, db, *asJSON, stdout, sql, options)
+	}
 	switch {
 	case errors.Is(err, engine.ErrReadOnly):
-		fmt.Fprintln(stderr, "engine query: the statement writes, and query only reads: use `engine exec`"+pragmaHint(positional[0]))
+		fmt.Fprintln(stderr, "engine query: the statement writes, and query only reads: use `engine exec`")
 		return exitError
 	case err != nil:
 		return failure(stderr, "query", err)
@@ -65,13 +69,15 @@ func runQuery(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	return exitOK
 }
 
-// pragmaHint is for those who ask for a setting: SQLite counts PRAGMA journal_mode and its like among the statements that write.
-func pragmaHint(sql string) string {
-	words := strings.Fields(sql)
-	if len(words) != 2 || !strings.EqualFold(words[0], "PRAGMA") {
-		return ""
+var readsSetting = regexp.MustCompile(`(?i)^\s*PRAGMA\s+(?:main\s*\.\s*)?([a-z_]+)\s*;?\s*$`)
+
+// setting is a query for the setting that a PRAGMA asks for, "" where it is none: SQLite counts PRAGMA journal_mode and its like among the statements
+// that write.
+func setting(sql string) string {
+	if m := readsSetting.FindStringSubmatch(sql); m != nil {
+		return "SELECT * FROM pragma_" + strings.ToLower(m[1])
 	}
-	return ", or `engine query \"SELECT * FROM pragma_" + strings.ToLower(strings.TrimSuffix(words[1], ";")) + "\"` to see a setting"
+	return ""
 }
 
 // printRows streams the rows of a statement and returns how many there were.

@@ -171,8 +171,15 @@ func TestQueryStreams(t *testing.T) {
 func TestQueryOfASetting(t *testing.T) {
 	t.Parallel()
 	url := newDatabase(t, "CREATE TABLE t (a)")
-	if o := program(t, "query", "--db", url, "PRAGMA journal_mode"); o.code != exitError || !strings.Contains(o.stderr, "pragma_journal_mode") {
-		t.Errorf("%+v", o)
+	for _, sql := range []string{"PRAGMA journal_mode", " pragma main . journal_mode; "} {
+		if o := must(t, "query", "--json", "--db", url, sql); o.stdout != "{\"journal_mode\":\"wal\"}\n" {
+			t.Errorf("%s: %+v", sql, o)
+		}
+	}
+	for _, sql := range []string{"PRAGMA journal_mode = DELETE", "PRAGMA wal_checkpoint", "PRAGMA nosuch"} {
+		if o := program(t, "query", "--db", url, sql); o.code != exitError || !strings.Contains(o.stderr, "refused") {
+			t.Errorf("%s: %+v", sql, o)
+		}
 	}
 	if o := must(t, "query", "--db", url, "-- as that says\nSELECT * FROM pragma_journal_mode"); !strings.Contains(o.stdout, "wal") {
 		t.Errorf("%+v", o)

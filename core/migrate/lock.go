@@ -102,6 +102,7 @@ type batch struct {
 	view   *view  // as it was under the lock
 	status Status // of view
 	run    Run    // what will be written about it
+	copied string // path of the copy that it made; "" for none
 }
 
 // errNothing ends a batch that turned out to have nothing to do.
@@ -136,6 +137,7 @@ func (m *Migrator) locked(ctx context.Context, kind string, fn func(*batch) erro
 		b.status = m.compare(b.view)
 		b.run.EpochBefore, b.run.From, b.run.To = b.view.epoch, b.status.Current, b.status.Current
 		if err := fn(b); err != nil {
+			dropCopy(b.copied) // it is what is still there, and a start that is tried again and again would fill the disk
 			return err
 		}
 		m.progress(Progress{Phase: "commit"})
@@ -169,10 +171,7 @@ func (m *Migrator) settled(conn *sqlite.Conn) {
 
 // record writes the run and the new epoch; it is the last thing before COMMIT.
 func (b *batch) record() error {
-	b.run.EpochAfter = b.view.epoch + 1
-	for _, r := range b.view.runs {
-		b.run.EpochAfter = max(b.run.EpochAfter, r.EpochAfter+1)
-	}
+	b.run.EpochAfter = nextEpoch(b.view.epoch, b.view.runs)
 	b.run.Done = b.m.clock.Now()
 	if err := writeRun(b.conn, b.run); err != nil {
 		return err

@@ -123,3 +123,35 @@ func TestNobodyWritesWhatCouldBeLost(t *testing.T) {
 		t.Errorf("%+v, %v", st, err)
 	}
 }
+
+// A program that must not make databases still puts copies back, also the empty one of a database that held nothing.
+func TestRestoreWhereNothingIsCreated(t *testing.T) {
+	t.Parallel()
+	for _, empty := range []bool{true, false} {
+		made := newBase(t)
+		if !empty {
+			up(t, made.migrator(load(t, columns(t))))
+		}
+		before := made.content()
+		loc, err := sqlite.ParseURL(made.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt := sqlite.DefaultOptions()
+		opt.Create = false
+		store, err := sqlite.Open(t.Context(), loc, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &base{t, made.path, store}
+		bad := migrate.Probe{Name: "bad", Check: func(context.Context) error { return errProbe }}
+		_, err = b.configured(probes(bad), load(t, columns(t, "a"))).Up(t.Context())
+		var pe *migrate.ProbeError
+		if !errors.As(err, &pe) || !pe.Restored || b.content() != before {
+			t.Errorf("empty %v: got %v", empty, err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

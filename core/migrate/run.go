@@ -3,6 +3,7 @@ package migrate
 import (
 	"crypto/rand"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -94,6 +95,24 @@ func writeRun(conn *sqlite.Conn, r Run) error {
 		return fmt.Errorf("migrate: write the run: %w", err)
 	}
 	return nil
+}
+
+// nextEpoch is an epoch that the database has not had, as far as it can tell: the next one, or the lowest that is free where the 32 bits of
+// user_version end, which an adopted database may have used up.
+func nextEpoch(now int64, runs []Run) int64 {
+	next := now + 1
+	had := map[int64]bool{now: true}
+	for _, r := range runs {
+		had[r.EpochBefore], had[r.EpochAfter] = true, true
+		next = max(next, r.EpochAfter+1)
+	}
+	if next <= math.MaxInt32 {
+		return next
+	}
+	for next = 1; had[next]; {
+		next++
+	}
+	return next
 }
 
 // createTables makes what is missing of our own tables.

@@ -59,6 +59,7 @@ func (b *batch) snapshot() error {
 	if err := m.with(b.ctx, func(c *sqlite.Conn) error { return c.CopyTo(path) }); err != nil {
 		return fmt.Errorf("migrate: the snapshot before the migration: %w", err)
 	}
+	b.copied = path
 	sum, err := fileSum(path)
 	if err == nil {
 		err = writeSum(path, sum)
@@ -67,6 +68,7 @@ func (b *batch) snapshot() error {
 		return fmt.Errorf("migrate: the snapshot before the migration: %w", err)
 	}
 	b.run.Snapshot, b.run.SHA256 = path, sum
+	m.dropDoubles()
 	return nil
 }
 
@@ -160,9 +162,31 @@ func (m *Migrator) prune() {
 	}
 	for i, s := range list {
 		if i >= max(m.cfg.Snapshots.Keep, 1) {
-			os.Remove(s.Path)
-			os.Remove(s.Path + ".sha256")
+			dropCopy(s.Path)
 		}
+	}
+}
+
+// dropDoubles keeps the newest of copies with the same content: what killed runs leave, which removed nothing.
+func (m *Migrator) dropDoubles() {
+	list, err := m.Snapshots()
+	if err != nil {
+		return
+	}
+	seen := map[string]bool{}
+	for _, s := range list {
+		if seen[s.SHA256] {
+			dropCopy(s.Path)
+		}
+		seen[s.SHA256] = s.SHA256 != ""
+	}
+}
+
+// dropCopy removes a copy with its note, as far as it can.
+func dropCopy(path string) {
+	if path != "" {
+		os.Remove(path)
+		os.Remove(path + ".sha256")
 	}
 }
 
@@ -207,17 +231,18 @@ func (m *Migrator) putBack(ctx context.Context, r Run, note string, noted bool) 
 			return now, err
 		}
 	}
+	var had []Run // what a database that is too damaged to tell does not know, nobody else does
 	epoch := r.EpochAfter
 	err = m.with(ctx, func(conn *sqlite.Conn) error {
-		if now, err := conn.QueryInt("PRAGMA user_version"); err == nil {
-			epoch = max(epoch, now)
+		if v, err := look(conn); err == nil {
+			had, epoch = append(v.runs, r), v.epoch
 		}
 		return m.whenFree(ctx, func() error { return conn.RestoreFrom(path) })
 	})
 	if err != nil {
 		return r.State, fmt.Errorf("migrate: put the snapshot back: %w", err)
 	}
-	r.State, r.Note, r.EpochAfter = RunRestored, note, epoch+1
+	r.State, r.Note, r.EpochAfter = RunRestored, note, nextEpoch(epoch, had)
 	return RunRestored, m.note(ctx, r)
 }
 

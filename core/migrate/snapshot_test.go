@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -52,5 +53,47 @@ func TestCopiesInARelativeFolder(t *testing.T) {
 	}
 	if _, _, err := m.Restore(t.Context(), migrate.RestoreOptions{Run: rep.Run}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A start that is tried again and again must not fill the disk with copies: what a failed run copied is what is there, and so is what a killed one
+// did, as long as nobody has written since.
+func TestFailedRunsLeaveNoCopies(t *testing.T) {
+	t.Parallel()
+	b := newBase(t)
+	up(t, b.migrator(load(t, columns(t))))
+	up(t, b.migrator(load(t, columns(t, "a"))))
+	bad := b.configured(func(c *migrate.Config) { c.At = func(*migrate.Migration, int) error { return errProbe } }, load(t, columns(t, "a", "b")))
+	for range 3 {
+		if _, err := bad.Up(t.Context()); err == nil {
+			t.Fatal("it did not fail")
+		}
+	}
+	if _, err := bad.Down(t.Context(), migrate.DownOptions{}); err == nil {
+		t.Fatal("it did not fail")
+	}
+	list := snapshots(t, bad)
+	if len(list) != 1 {
+		t.Fatalf("%d copies", len(list))
+	}
+	// A killed run removes nothing.
+	bad.Up(t.Context())
+	for i := range 3 {
+		content, err := os.ReadFile(list[0].Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(filepath.Dir(list[0].Path), fmt.Sprintf("trading.db.2025010%dT000000.000000000Z.AAAAAAAAAAAAAAA%d.db", i+1, i))
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name+".sha256", []byte(list[0].SHA256+"  x\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rep := up(t, b.migrator(load(t, columns(t, "a", "b"))))
+	list = snapshots(t, bad)
+	if len(list) != 2 || list[0].Path != rep.Snapshot || list[1].SHA256 == list[0].SHA256 {
+		t.Errorf("copies %+v", list)
 	}
 }

@@ -96,7 +96,7 @@ func (m *Migrator) schemaOf(v *view, component string) []object {
 // compare finds what is pending and everything that does not fit.
 func (m *Migrator) compare(v *view) Status {
 	st := Status{Epoch: v.epoch}
-	if v.appID == 0 && !v.managed && len(v.objects) > 0 {
+	if v.appID != sqlite.ApplicationID && !v.managed && len(v.objects) > 0 {
 		st.Conflicts = append(st.Conflicts, &Conflict{Code: Unmanaged, Detail: fmt.Sprintf("the database holds %d objects that another program made", len(v.objects)),
 			Remedy: "adopt it, which keeps a copy first, or give the URL of a new database", Command: []string{"baseline"}})
 	}

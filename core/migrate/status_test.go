@@ -1,10 +1,15 @@
 package migrate_test
 
 import (
+	"fmt"
+	"math"
 	"os"
+	"path/filepath"
 	"sort"
 	"testing"
 	"time"
+
+	"github.com/tidegate/engine/core/migrate"
 )
 
 // A start with nothing to do costs the same on a large database as on a small one: it reads the history and the schema, no row.
@@ -56,5 +61,64 @@ func BenchmarkNothingPending(b *testing.B) {
 		if _, err := m.Up(b.Context()); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A database with another program's mark is that program's, as one without any mark is.
+func TestForeignMark(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "theirs.db")
+	foreign(t, path, "CREATE TABLE a (x)", "PRAGMA application_id = 1196444487")
+	b := openBase(t, path, nil)
+	m := b.migrator(load(t, columns(t)))
+	if _, err := m.Up(t.Context()); fmt.Sprint(codes(err)) != "[E01]" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := m.Baseline(t.Context(), migrate.BaselineOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	up(t, m)
+}
+
+// The epoch has 32 bits, and another program may have used them up. It changes all the same, or no fence would see that the schema did.
+func TestEpochThatCannotGrow(t *testing.T) {
+	t.Parallel()
+	for _, last := range []int64{math.MaxInt32, math.MaxInt32 - 1, -1, math.MinInt32} {
+		path := filepath.Join(t.TempDir(), "theirs.db")
+		foreign(t, path, "CREATE TABLE a (x)", fmt.Sprintf("PRAGMA user_version = %d", last))
+		b := openBase(t, path, nil)
+		seen := map[int64]bool{}
+		see := func(what string) {
+			t.Helper()
+			n := b.integer("PRAGMA user_version")
+			if seen[n] {
+				t.Errorf("after %d, %s: epoch %d was there before", last, what, n)
+			}
+			seen[n] = true
+		}
+		see("at the start")
+		m := b.migrator(load(t, columns(t)))
+		if _, err := m.Baseline(t.Context(), migrate.BaselineOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		see("baseline")
+		up(t, m)
+		see("up")
+		up(t, b.migrator(load(t, columns(t, "a"))))
+		see("up again")
+		if _, _, err := m.Restore(t.Context(), migrate.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		see("restore")
+	}
+}
+
+// foreign makes a database that another program made.
+func foreign(t *testing.T, path string, statements ...string) {
+	t.Helper()
+	b := openBase(t, path, nil)
+	b.exec("PRAGMA application_id = 0")
+	for _, sql := range statements {
+		b.exec(sql)
 	}
 }

@@ -16,6 +16,7 @@ import (
 func (s *Store) Twin(ctx context.Context, loc Location) (*Store, error) {
 	opt := s.opt
 	opt.Faults = nil
+	opt.Create = true // whether this database may be made says nothing about another; loc can say so
 	return Open(ctx, loc, opt)
 }
 
