@@ -77,10 +77,21 @@ func OpenFolder(dir string, r *Registry) (*Folder, error) {
 		return nil, err
 	case !info.IsDir():
 		return nil, fmt.Errorf("%s is no directory", dir)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o002 != 0:
-		return nil, fmt.Errorf("everybody may write to %s, and so change the rules: chmod o-w it", dir)
+	}
+	if err := private(dir); err != nil {
+		return nil, err
 	}
 	return &Folder{dir: dir, r: r}, nil
+}
+
+// private refuses paths that everybody may write to; one that is not there is somebody else's business.
+func private(paths ...string) error {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o002 != 0 {
+			return fmt.Errorf("everybody may write to %s, and so change the rules: chmod o-w it", path)
+		}
+	}
+	return nil
 }
 
 // Names lists the plug-ins that the directory holds: folders, and files that engine plugin pack has made. Entries that begin with a dot, and other files, are not
@@ -97,7 +108,8 @@ func (f *Folder) Names() ([]string, error) {
 		}
 		info, err := os.Stat(filepath.Join(f.dir, e.Name())) // a link to a folder is one
 		switch name, packed := strings.CutSuffix(e.Name(), PackExt); {
-		case err != nil:
+		case err != nil: // such as a link that leads nowhere: what was meant to be a rule must not be passed over
+			names = append(names, name)
 		case info.IsDir():
 			names = append(names, e.Name())
 		case packed:
@@ -171,13 +183,24 @@ func (f *Folder) read(name string) (*Manifest, []byte, error) {
 	case noFolder == nil && noPack == nil:
 		return nil, nil, fmt.Errorf("%w: there are a folder and a packed file of it: take one of them away", ErrState)
 	case errors.Is(noFolder, fs.ErrNotExist) && errors.Is(noPack, fs.ErrNotExist):
+		for _, path := range []string{dir, pack} {
+			if _, err := os.Lstat(path); err == nil {
+				return nil, nil, fmt.Errorf("%w: %s is a link that leads nowhere: mend it, or take it away", ErrState, path)
+			}
+		}
 		return nil, nil, fmt.Errorf("%w: %s holds no plug-in %s", ErrState, f.dir, name)
 	}
 	from := dir
 	if noPack == nil {
 		from = pack
 	}
+	if err := private(from, filepath.Join(from, ManifestFile)); err != nil {
+		return nil, nil, err
+	}
 	m, module, err := Read(from)
+	if err == nil && from == dir && m.Kind != KindBuiltin {
+		err = private(filepath.Join(from, m.Module))
+	}
 	if err == nil && m.Name != name {
 		err = fmt.Errorf("%w: the manifest in %s is that of %s: a plug-in has its name where it lies", ErrState, filepath.Base(from), m.Name)
 	}

@@ -63,6 +63,36 @@ func TestManifest(t *testing.T) {
 	}
 }
 
+// TestManifestSchema: a number is the same whether it came from YAML or from JSON, and defaults are those of every object that is there.
+func TestManifestSchema(t *testing.T) {
+	t.Parallel()
+	text := good[:strings.Index(good, "config:")] + `
+config: {size: 2, list: [{a: 1}, {a: 2, b: 3}], inner: {deep: {}}}
+config_schema:
+  type: object
+  properties:
+    size: {type: number, enum: [1, 2.0, 3]}
+    list: {type: array, items: {type: object, properties: {a: {type: integer}, b: {type: integer, default: 7}}}}
+    inner: {type: object, properties: {deep: {type: object, properties: {word: {type: string, default: hello}}}}}
+`
+	m, err := plugins.ParseManifest([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the manifest itself stays as it is
+		doc, err := m.Document()
+		if want := `"config":{"inner":{"deep":{"word":"hello"}},"list":[{"a":1,"b":7},{"a":2,"b":3}],"size":2}`; err != nil || !strings.Contains(string(doc), want) {
+			t.Errorf("%s %v, want %s", doc, err, want)
+		}
+	}
+	if inner := m.Config["list"].([]any)[0].(map[string]any); len(inner) != 1 {
+		t.Errorf("the default was written into the manifest: %v", inner)
+	}
+	if _, err := plugins.ParseManifest([]byte(strings.Replace(text, "size: 2,", "size: 4,", 1))); err == nil || !strings.Contains(err.Error(), "config.size: none of") {
+		t.Error(err)
+	}
+}
+
 // TestManifestMistakesAllAtOnce breaks many things and wants to hear of each.
 func TestManifestMistakesAllAtOnce(t *testing.T) {
 	t.Parallel()

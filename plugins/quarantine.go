@@ -30,3 +30,12 @@ func (b *breaker) trip(why string) bool {
 	b.last = why
 	return !b.tripped.Swap(true)
 }
+
+// tripped reports that the breaker of a version has opened, unless an operator has closed it meanwhile: the last word about a version is what it is.
+func (r *Registry) tripped(v *Version, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, open := v.breaker.open(); open {
+		r.report(v, StateQuarantined, reason)
+	}
+}

@@ -288,18 +288,25 @@ func (r *Registry) Promote(name string) error {
 	if s == nil || s.shadow.Load() == nil {
 		return fmt.Errorf("%w: plug-in %s has no version in shadow mode", ErrState, name)
 	}
+	if last, open := s.shadow.Load().breaker.open(); open {
+		return fmt.Errorf("%w: the version of plug-in %s in shadow mode is in quarantine (%s): mend and reload it, or lift that first", ErrState, name, last)
+	}
 	r.swap(&s.active, s.shadow.Swap(nil), StateActive)
 	return nil
 }
 
-// Unquarantine puts a quarantined version back into service, with a clean record.
+// Unquarantine puts a quarantined version back into service, with a clean record; of two that are quarantined the active one.
+//
+// # Errors
+//
+// ErrState where none is.
 func (r *Registry) Unquarantine(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.slots[name]; s != nil {
-		for place, state := range map[*atomic.Pointer[Version]]State{&s.active: StateActive, &s.shadow: StateShadow} {
-			if v := place.Load(); v != nil && v.breaker.lift() {
-				r.report(v, state, "an operator lifted the quarantine")
+		for i, v := range [...]*Version{s.active.Load(), s.shadow.Load()} {
+			if v != nil && v.breaker.lift() {
+				r.report(v, [...]State{StateActive, StateShadow}[i], "an operator lifted the quarantine")
 				return nil
 			}
 		}
@@ -397,7 +404,7 @@ func (v *Version) Call(ctx context.Context, h Hook, b *abi.Batch, at time.Time) 
 	out, err := v.unit.Call(ctx, h, b, at)
 	var f *Fault
 	if errors.As(err, &f) && f.Kind != FaultHost && v.breaker.fault(v.r.o.Clock.Now(), f.Kind.String()+": "+f.Reason) {
-		v.r.report(v, StateQuarantined, f.Error())
+		v.r.tripped(v, f.Error())
 	}
 	return out, err
 }

@@ -237,6 +237,45 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
+// TestQuarantineOfBoth: a version in shadow mode has a breaker of its own. It is not promoted while that is open, and a lift ends the quarantine of the active version
+// first, since that keeps people from working.
+func TestQuarantineOfBoth(t *testing.T) {
+	t.Parallel()
+	for range 8 { // the order is none of chance
+		b := newBed(t)
+		for version, mode := range map[string]string{"1.0.0": "enforce", "2.0.0": "shadow"} {
+			if err := b.load(t, version, "failing", func(m *plugins.Manifest) { m.Policy.Mode = mode }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		active := b.pin(t)
+		shadow, err := b.r.PinShadow("limits")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range plugins.BreakerFaults {
+			for _, v := range []*plugins.Version{active, shadow} {
+				if _, err := ask(v, 2); !errors.Is(err, plugins.ErrFault) {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := b.r.Promote("limits"); !errors.Is(err, plugins.ErrState) || !strings.Contains(err.Error(), "in quarantine") {
+			t.Errorf("promoted out of quarantine: %v", err)
+		}
+		for _, want := range []plugins.State{plugins.StateQuarantined, plugins.StateShadow} {
+			if err := b.r.Unquarantine("limits"); err != nil {
+				t.Fatal(err)
+			}
+			if active.State() != plugins.StateActive || shadow.State() != want {
+				t.Errorf("%v and %v, want active and %v", active.State(), shadow.State(), want)
+			}
+		}
+		active.Unpin()
+		shadow.Unpin()
+	}
+}
+
 func TestShadowAndPromote(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)

@@ -71,7 +71,7 @@ func checkValue(l *mistakes, key string, schema map[string]any, v any) {
 		return
 	}
 	if enum, ok := schema["enum"].([]any); ok {
-		l.add(!slices.ContainsFunc(enum, func(e any) bool { return reflect.DeepEqual(e, v) }), "%s: none of %v", key, enum)
+		l.add(!slices.ContainsFunc(enum, func(e any) bool { return equal(e, v) }), "%s: none of %v", key, enum)
 	}
 	if n, ok := number(v); ok {
 		low, has := number(schema["minimum"])
@@ -89,6 +89,13 @@ func checkValue(l *mistakes, key string, schema map[string]any, v any) {
 			}
 		}
 	}
+}
+
+// equal compares values of YAML or JSON; a number is the same whatever type it was read as.
+func equal(a, b any) bool {
+	x, isX := number(a)
+	y, isY := number(b)
+	return isX && isY && x == y || reflect.DeepEqual(a, b)
 }
 
 func checkObject(l *mistakes, key string, schema, v map[string]any) {
@@ -130,17 +137,35 @@ func isType(v any, want string) bool {
 	return ok
 }
 
-// withDefaults adds what a schema says of properties that are missing.
+// withDefaults adds what a schema says of properties that are missing, in the objects that are there, however deep.
 func withDefaults(schema, v map[string]any) map[string]any {
 	out := maps.Clone(orEmpty(v))
 	props, _ := schema["properties"].(map[string]any)
 	for name, s := range props {
 		sub, _ := s.(map[string]any)
-		if _, there := out[name]; !there && sub["default"] != nil {
+		if have, there := out[name]; there {
+			out[name] = completed(sub, have)
+		} else if sub["default"] != nil {
 			out[name] = sub["default"]
 		}
 	}
 	return out
+}
+
+// completed is a value with the defaults of the objects in it.
+func completed(schema map[string]any, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return withDefaults(schema, v)
+	case []any:
+		items, _ := schema["items"].(map[string]any)
+		out := slices.Clone(v)
+		for i := range out {
+			out[i] = completed(items, out[i])
+		}
+		return out
+	}
+	return v
 }
 
 // document is what tg_configure gets; package abi describes it.

@@ -3,6 +3,7 @@ package plugins
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -92,6 +93,9 @@ func appendValue(b *abi.Batch, v any) error {
 	case int64:
 		b.Int(v)
 	case uint64:
+		if v > math.MaxInt64 {
+			return fmt.Errorf("%d is no integer of 64 bits: write it as a float or a text", v)
+		}
 		b.Int(int64(v))
 	case bool:
 		if v {

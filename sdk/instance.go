@@ -18,7 +18,8 @@ type Instance struct {
 	deliveries Deliveries
 	arguments  abi.Batch
 	request    []byte
-	answer     []byte
+	answer     []byte // of a query, valid until the next one
+	value      []byte // of Get, which hands out a copy
 }
 
 // NewInstance makes an instance of a plug-in, which implements at least one of Validator, Retainer and Sink. Services are what it may ask; a module has

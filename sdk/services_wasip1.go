@@ -65,23 +65,24 @@ const firstAnswer = 64 << 10
 
 func (in *Instance) lookup(query int, args []byte) ([]byte, error) {
 	p, n := data(args)
-	return in.ask(func(out unsafe.Pointer, room uint32) int64 { return tgLookup(uint32(query), p, n, out, room) })
+	return ask(&in.answer, func(out unsafe.Pointer, room uint32) int64 { return tgLookup(uint32(query), p, n, out, room) })
 }
 
-func (in *Instance) ask(call func(out unsafe.Pointer, room uint32) int64) ([]byte, error) {
-	if in.answer == nil {
-		in.answer = make([]byte, firstAnswer)
+// ask has an answer written into a buffer, which grows as it has to.
+func ask(buf *[]byte, call func(out unsafe.Pointer, room uint32) int64) ([]byte, error) {
+	if *buf == nil {
+		*buf = make([]byte, firstAnswer)
 	}
 	for {
-		p, room := data(in.answer)
+		p, room := data(*buf)
 		n := call(p, room)
 		if err := status(n); err != nil {
 			return nil, err
 		}
-		if n <= int64(len(in.answer)) {
-			return in.answer[:n], nil
+		if n <= int64(len(*buf)) {
+			return (*buf)[:n], nil
 		}
-		in.answer = make([]byte, n)
+		*buf = make([]byte, n)
 	}
 }
 
@@ -93,7 +94,7 @@ func (in *Instance) ask(call func(out unsafe.Pointer, room uint32) int64) ([]byt
 func (b *Batch) Get(key string) (value []byte, ok bool, err error) {
 	p, n := text(key)
 	none := false
-	raw, err := b.in.ask(func(out unsafe.Pointer, room uint32) int64 {
+	raw, err := ask(&b.in.value, func(out unsafe.Pointer, room uint32) int64 {
 		got := tgGet(p, n, out, room)
 		if none = got == abi.StatusNone; none {
 			return 0

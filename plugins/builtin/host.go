@@ -161,6 +161,8 @@ func (in *instance) call(ctx context.Context, h plugins.Hook, b *abi.Batch, at t
 		p := recover()
 		switch {
 		case p == nil:
+		case in.failed != nil && ctx.Err() != nil: // the caller has given up: nobody's fault
+			verdicts, sound, err = nil, false, ctx.Err()
 		case in.failed != nil:
 			f := fault(m, plugins.FaultHost, "a service of the host failed: "+in.failed.Error())
 			f.Cause = in.failed

@@ -210,3 +210,32 @@ func TestCallsAndClose(t *testing.T) {
 		t.Errorf("%v after Close", err)
 	}
 }
+
+// A caller who gives up while a query runs is nobody's fault, and not to be counted as one.
+func TestCallerGivesUp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &lookup{}
+	u, err := load(t, "ask", plugins.Services{Lookup: gaveUp{l, cancel}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b abi.Batch
+	b.Reset(abi.OpInsert, 0, 1)
+	b.Int(1)
+	if _, err := u.Call(ctx, plugins.HookValidate, &b, time.Unix(0, 0)); !errors.Is(err, context.Canceled) || errors.Is(err, plugins.ErrFault) || l.n != 1 {
+		t.Errorf("%v after %d queries, want what the caller said", err, l.n)
+	}
+}
+
+// gaveUp is a query during which the caller gives up.
+type gaveUp struct {
+	*lookup
+	cancel context.CancelFunc
+}
+
+func (g gaveUp) Lookup(ctx context.Context, plugin string, query int, args abi.Rows) ([]byte, error) {
+	raw, err := g.lookup.Lookup(ctx, plugin, query, args)
+	g.cancel()
+	return raw, errors.Join(err, ctx.Err())
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidegate/engine/plugins"
 	"github.com/tidegate/engine/plugins/wasm"
+	"github.com/tidegate/engine/plugins/wasm/wasmtest"
 	"github.com/tidegate/engine/sdk/abi"
 )
 
@@ -44,5 +45,18 @@ func TestQueryWithoutAnEnd(t *testing.T) {
 	}()
 	if _, err := u(plugins.MaxDeadline).Call(ctx, plugins.HookValidate, &b, at()); !errors.Is(err, context.Canceled) || errors.Is(err, plugins.ErrFault) {
 		t.Errorf("%v, want what the caller said", err)
+	}
+}
+
+// TestAnswersBesideEachOther: what a query has answered is valid until the next query, whatever else a rule in Go asks meanwhile.
+func TestAnswersBesideEachOther(t *testing.T) {
+	t.Parallel()
+	d := &desk{kv: map[string]string{}}
+	u := mustLoad(t, host(t, wasm.Options{Services: servicesOf(d)}), wasmtest.Go(t, "testdata/memo"), grantAll)
+	var b abi.Batch
+	for range 2 {
+		if out, err := call(u, orders(&b, 1)); err != nil || len(out.Verdicts) > 0 {
+			t.Errorf("%+v, %v", out.Verdicts, err)
+		}
 	}
 }
