@@ -43,6 +43,10 @@ var answers = []answer{
 	{engine.ErrNotApplied, http.StatusServiceUnavailable, "not_applied"},
 	{engine.ErrBusy, http.StatusServiceUnavailable, "busy"},
 	{engine.ErrSnapshotExpired, http.StatusServiceUnavailable, "snapshot_expired"},
+	{engine.ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
+	{engine.ErrQuarantined, http.StatusServiceUnavailable, "quarantined"},
+	{engine.ErrSchemaFenced, http.StatusServiceUnavailable, "schema_fenced"},
+	{engine.ErrStuck, http.StatusGatewayTimeout, "stuck"},
 	{engine.ErrClosed, http.StatusServiceUnavailable, "closed"},
 	{engine.ErrKilled, http.StatusServiceUnavailable, "killed"},
 	{context.Canceled, http.StatusServiceUnavailable, "cancelled"},
@@ -99,7 +103,10 @@ func failureOf(err error) *failure {
 	}
 	_ = errors.As(err, &f.rejected)
 	var overload *engine.OverloadError
+	var open *engine.BreakerError
 	switch {
+	case errors.As(err, &open):
+		f.retryAfter = max(open.RetryAfter, time.Millisecond)
 	case errors.As(err, &overload):
 		f.retryAfter = max(overload.RetryAfter, time.Millisecond)
 	case engine.Retryable(err) || errors.Is(err, engine.ErrSnapshotExpired):
