@@ -18,7 +18,7 @@ func (s *shift) checkpoint() {
 		return
 	}
 	frames := s.conn.WALFrames()
-	s.w.stats.wal.frames.Store(int64(frames))
+	s.w.stats.wal.used.Store(s.conn.WALUsed())
 	tried := int(s.w.stats.wal.tried.Load())
 	if frames < tried {
 		tried = 0 // the WAL was reset
@@ -29,7 +29,7 @@ func (s *shift) checkpoint() {
 	}
 	s.w.lanes.letGo()
 	mode := sqlite.Passive
-	if s.w.store.WALBytes() >= s.w.wal.Hard {
+	if s.w.walUsed() >= s.w.wal.Hard { // the file keeps its size when the log begins anew
 		mode = sqlite.Restart
 		if s.conn.BusyTimeout(restartWait) == nil {
 			defer s.conn.BusyTimeout(0)
@@ -74,8 +74,8 @@ func (s *shift) truncate() {
 	} else {
 		s.w.stats.wal.pin.met(s.w.lanes, log, done)
 	}
-	s.w.stats.wal.frames.Store(0)
-	s.w.stats.wal.tried.Store(0)
+	s.w.stats.wal.used.Store(s.conn.WALUsed()) // 0 where it went well
+	s.w.stats.wal.tried.Store(int64(s.conn.WALFrames()))
 }
 
 // fatal reports whether an error leaves the connection in doubt.

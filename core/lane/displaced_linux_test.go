@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -243,16 +245,38 @@ func TestMovedAwayAndBack(t *testing.T) {
 	r.sound(t)
 }
 
+// holdCheckpoints takes the lock of whoever is at a checkpoint, as another program does meanwhile.
+func holdCheckpoints(t *testing.T, path string) (release func()) {
+	t.Helper()
+	f, err := os.OpenFile(path+"-shm", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release = sync.OnceFunc(func() { f.Close() })
+	t.Cleanup(release)
+	const ofdSetLock, checkpointLock = 37, 121
+	if err := syscall.FcntlFlock(f.Fd(), ofdSetLock, &syscall.Flock_t{Type: syscall.F_WRLCK, Start: checkpointLock, Len: 1}); err != nil {
+		t.Fatal(err)
+	}
+	return release
+}
+
 // TestLogCannotBePutBack: where the log cannot be written again it is copied into the database; where another program's older snapshot is in
 // the way of that, too, the loss is told and nothing more is written.
 func TestLogCannotBePutBack(t *testing.T) {
 	t.Parallel()
-	for _, snapshot := range []string{"none", "latest", "older"} {
+	for _, snapshot := range []string{"none", "latest", "older", "checkpoint", "endless checkpoint"} {
 		r := filled(t, 20)
+		if strings.HasSuffix(snapshot, "checkpoint") {
+			release := holdCheckpoints(t, r.path)
+			if snapshot == "checkpoint" {
+				time.AfterFunc(300*time.Millisecond, release)
+			}
+		}
 		if err := os.MkdirAll(filepath.Join(r.path+"-wal.saved", "in the way"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if snapshot != "none" {
+		if snapshot == "latest" || snapshot == "older" {
 			other, err := sqlite.Open(t.Context(), sqlite.Location{Path: r.path}, sqlite.DefaultOptions())
 			if err != nil {
 				t.Fatal(err)
@@ -278,7 +302,7 @@ func TestLogCannotBePutBack(t *testing.T) {
 		}
 		r.noticed(t, 1)
 		err := r.exec(t.Context(), "INSERT INTO t VALUES (50, NULL)")
-		if snapshot == "older" {
+		if snapshot == "older" || snapshot == "endless checkpoint" {
 			if sqlite.ClassOf(err) != sqlite.Corrupt || !strings.Contains(err.Error(), "could not be saved") {
 				t.Errorf("a write after a loss: %v", err)
 			}

@@ -23,6 +23,7 @@ type setup struct {
 	cfg lane.Config
 	opt sqlite.Options
 	mem bool
+	url string // "": a new file
 }
 
 func build(t testing.TB, change func(*setup)) *rig {
@@ -40,6 +41,9 @@ func build(t testing.TB, change func(*setup)) *rig {
 	url := path
 	if s.mem {
 		url = "sqlite://"
+	}
+	if s.url != "" {
+		path, url = s.url, s.url
 	}
 	loc, err := sqlite.ParseURL(url)
 	if err != nil {

@@ -174,7 +174,4 @@ func (w *writer) end(t *Tx, why error) {
 }
 
 // walUsed is the part of the WAL that holds commits since its last reset, in bytes.
-func (w *writer) walUsed() int64 {
-	const frame = 4096 + 24
-	return w.stats.wal.frames.Load() * frame
-}
+func (w *writer) walUsed() int64 { return w.stats.wal.used.Load() }

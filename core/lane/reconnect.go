@@ -123,15 +123,25 @@ func (s *shift) rescue() error {
 		return errors.New("the writer's connection is lost, too")
 	}
 	s.w.lanes.evict("the write-ahead log")
-	log, done, _, err := s.conn.Checkpoint(sqlite.Passive)
-	if err != nil {
-		return err
+	for until := time.Now().Add(rescueWait); ; time.Sleep(identityEvery) {
+		log, done, busy, err := s.conn.Checkpoint(sqlite.Passive)
+		switch {
+		case err != nil:
+			return err
+		case busy || log < 0: // nothing was copied
+			if time.Now().After(until) {
+				return errors.New("another program is at a checkpoint of the log and does not end it")
+			}
+		case done < log:
+			return fmt.Errorf("%d of %d frames of the log could be copied into the database, another program reads by the others", done, log)
+		default:
+			return nil
+		}
 	}
-	if done < log {
-		return fmt.Errorf("%d of %d frames of the log could be copied into the database, another program reads by the others", done, log)
-	}
-	return nil
 }
+
+// rescueWait is how long the lane waits for another program's checkpoint to end. Nothing is acknowledged meanwhile.
+const rescueWait = 500 * time.Millisecond
 
 // watchFile looks at the files also while nobody writes, so that readers do not go on with a file that is gone.
 func (l *Lanes) watchFile(stop <-chan struct{}) {

@@ -31,7 +31,7 @@ type outcomeStats struct{ committed, missing, unknown atomic.Uint64 }
 type walCounters struct {
 	checkpoints, incomplete atomic.Uint64
 	took                    atomic.Int64
-	frames                  atomic.Int64 // up to the latest commit
+	used                    atomic.Int64 // bytes up to the latest commit
 	tried                   atomic.Int64 // frames at the latest checkpoint
 	pin                     pin
 }

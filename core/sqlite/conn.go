@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -61,8 +62,9 @@ type Conn struct {
 
 // logState is what a connection knows of the write-ahead log.
 type logState struct {
-	sync   int8 // what PRAGMA synchronous is: 1 normal, 2 full, 0 unknown
-	frames int  // in the log after the last commit
+	sync   int8  // what PRAGMA synchronous is: 1 normal, 2 full, 0 unknown
+	frames int   // in the log after the last commit or checkpoint
+	page   int64 // bytes of a page; of a Writer
 	linger linger
 }
 
@@ -248,6 +250,9 @@ func (c *Conn) Checkpoint(mode CheckpointMode) (log, done int, busy bool, err er
 	}
 	// The C call and not the pragma, whose own result is success even when it was blocked.
 	log, done, e := c.raw.WALCheckpoint("main", m)
+	if log >= 0 && (e == nil || errors.Is(e, sqlite3.BUSY)) {
+		c.frames = log // it has looked, whoever wrote them
+	}
 	if e != nil {
 		werr := c.wrap("checkpoint", e)
 		if ClassOf(werr) == Busy {
@@ -255,14 +260,14 @@ func (c *Conn) Checkpoint(mode CheckpointMode) (log, done int, busy bool, err er
 		}
 		return log, done, false, werr
 	}
-	if mode == Truncate && log >= 0 {
-		c.frames = 0
-	}
 	return log, done, mode != Passive && log > done, nil
 }
 
-// WALFrames returns the frames in the WAL after this connection's last commit; 0 before its first.
+// WALFrames returns the frames in the WAL after this connection's last commit or checkpoint; 0 before its first.
 func (c *Conn) WALFrames() int { return c.frames }
+
+// WALUsed is what WALFrames comes to in bytes; of a Writer.
+func (c *Conn) WALUsed() int64 { return int64(c.frames) * (c.page + frameHeader) }
 
 // DataVersion changes when the database was changed by another connection or, unlike PRAGMA data_version, by this one.
 func (c *Conn) DataVersion() (v uint32, err error) {

@@ -265,8 +265,13 @@ func (c *Conn) pragmas() error {
 	return c.setSynchronous(2)
 }
 
-// verify reads back what durability and integrity depend on.
-func (c *Conn) verify() error {
+// verify reads back what durability and integrity depend on, and how large a page is.
+func (c *Conn) verify() (err error) {
+	if c.role == Writer {
+		if c.page, err = c.QueryInt("PRAGMA page_size"); err != nil {
+			return err
+		}
+	}
 	fk, err := c.QueryInt("PRAGMA foreign_keys")
 	if err != nil {
 		return err

@@ -138,7 +138,7 @@ func (v *connVFS) wrap(f vfs.File, out vfs.OpenFlag, err error, path string, fla
 	w := &file{base: f, vfs: v, kind: kindOf(flags), path: path, handle: v.handles.Add(1)}
 	w.syncDir = flags&vfs.OPEN_CREATE != 0 && (w.kind == FileWAL || w.kind == FileJournal) // as the driver has it
 	v.after(Op{Kind: OpOpen, File: w.kind, Path: path, Handle: w.handle}, nil)
-	if v.track != nil {
+	if v.track != nil && (w.kind != FileDB || v.main == nil) { // the copy that VACUUM INTO makes is nobody's database yet
 		w.shm = vfsutil.WrapSharedMemory(f)
 		if !v.track.opened(w) {
 			_ = w.Close() // it was opened in the moment in which it was replaced
