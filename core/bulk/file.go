@@ -3,6 +3,7 @@ package bulk
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -10,12 +11,16 @@ import (
 
 // WriteFile makes the file at path with what write writes: whole and on the disk, or not at all. It is written under
 // another name beside it (.name.partial-…), which a killed process leaves behind, and renamed at the end. A file that is
-// there already is replaced then, and keeps its content until then. The new one can be read and written by its owner alone.
+// there already is replaced then, and keeps its content until then; what is no plain file, such as a device or a pipe, is refused at once. The
+// new one can be read and written by its owner alone.
 //
 // # Errors
 //
 // Those of write and of the file system; the file at path is as it was.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "replace", Path: path, Err: errors.New("it is no plain file: name another, or write to standard output")}
+	}
 	dir, base := filepath.Split(path)
 	if dir == "" {
 		dir = "."

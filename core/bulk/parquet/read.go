@@ -85,12 +85,17 @@ func newColumn(f pq.Field) (c column, err error) {
 	case *format.IntType:
 		c.unsigned = !v.IsSigned
 	case *format.DecimalType:
-		c.decimal, c.scale = true, int(v.Scale)
+		if c.decimal, c.scale = true, int(v.Scale); c.scale < 0 || c.scale > maxScale {
+			return c, refuse(fmt.Sprintf("a DECIMAL with a scale of %d", c.scale))
+		}
 	case *format.Float16Type:
 		return c, refuse("FLOAT16")
 	}
 	return c, nil
 }
+
+// maxScale is more than any program writes, and no work to write down.
+const maxScale = 1000
 
 type decoder struct {
 	file    *pq.File
@@ -256,7 +261,7 @@ func (d *decoder) decimal(scale int, v pq.Value) bulk.Cell {
 	if n.Sign() < 0 {
 		out = append(out, '-')
 	}
-	whole := len(digits) - max(0, scale)
+	whole := len(digits) - scale
 	out = append(out, digits[:whole]...)
 	if scale > 0 {
 		out = append(append(out, '.'), digits[whole:]...)

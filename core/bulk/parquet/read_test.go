@@ -250,3 +250,21 @@ func TestWideDecimals(t *testing.T) {
 		}
 	}
 }
+
+// A scale that no program writes is refused ahead of the first row: a negative one would be read as none, and a huge one costs its square.
+func TestScalesThatNobodyWrites(t *testing.T) {
+	t.Parallel()
+	for scale, fits := range map[int]bool{0: true, 38: true, -2: false, 1 << 30: false} {
+		var out bytes.Buffer
+		w := pq.NewWriter(&out, pq.NewSchema("rows", pq.Group{"d": pq.Decimal(scale, 9, pq.Int64Type)}))
+		if _, err := w.WriteRows([]pq.Row{{pq.Int64Value(12).Level(0, 0, 0)}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (parquet.Format{}).Decoder(bytes.NewReader(out.Bytes())); (err == nil) != fits || err != nil && !errors.Is(err, bulk.ErrFormat) {
+			t.Errorf("scale %d: got %v", scale, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package parquet
 import (
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 
 	pq "github.com/parquet-go/parquet-go"
@@ -166,7 +167,7 @@ func value(k bulk.Kind, v *sqlite.Value) (out pq.Value, why string) {
 		return pq.Int64Value(v.Int), ""
 	case v.Type == sqlite.Float && k == bulk.Real:
 		return pq.DoubleValue(v.Float), ""
-	case v.Type == sqlite.Integer && k == bulk.Real && int64(float64(v.Int)) == v.Int:
+	case v.Type == sqlite.Integer && k == bulk.Real && v.Int != math.MaxInt64 && int64(float64(v.Int)) == v.Int: // whose float is beyond all integers, and may come back as it
 		return pq.DoubleValue(float64(v.Int)), ""
 	case v.Type == sqlite.Text && k == bulk.Text, v.Type == sqlite.Blob && k == bulk.Blob:
 		return pq.ByteArrayValue(v.Bytes), ""
