@@ -256,7 +256,7 @@ func TestScalesThatNobodyWrites(t *testing.T) {
 	t.Parallel()
 	for scale, fits := range map[int]bool{0: true, 38: true, -2: false, 1 << 30: false} {
 		var out bytes.Buffer
-		w := pq.NewWriter(&out, pq.NewSchema("rows", pq.Group{"d": pq.Decimal(scale, 9, pq.Int64Type)}))
+		w := pq.NewWriter(&out, pq.NewSchema("rows", pq.Group{"d": pq.Decimal(scale, 18, pq.Int64Type)}))
 		if _, err := w.WriteRows([]pq.Row{{pq.Int64Value(12).Level(0, 0, 0)}}); err != nil {
 			t.Fatal(err)
 		}
