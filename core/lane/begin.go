@@ -72,7 +72,7 @@ func (s *shift) tryBegin(full bool) error {
 		return err
 	}
 	s.conn.ForgetMark()
-	return s.conn.Exec("BEGIN IMMEDIATE")
+	return s.conn.Control(sqlite.BeginWrite)
 }
 
 // lockedOut says in plain words who is in the way.

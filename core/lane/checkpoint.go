@@ -11,11 +11,10 @@ import (
 // restartWait is how long a checkpoint over the hard limit waits for readers of old snapshots to finish.
 const restartWait = 20 * time.Millisecond
 
-// checkpoint runs after an acknowledgement, when the WAL has grown by enough since the last try. It never delays
-// somebody who was promised an answer, only those who come next.
-func (s *shift) checkpoint() {
-	if s.broken() || s.w.isFrozen() != nil {
-		return
+// checkpointDue looks after a commit whether the WAL has grown by enough since the last checkpoint.
+func (s *shift) checkpointDue() bool {
+	if s.broken() {
+		return false
 	}
 	frames := s.conn.WALFrames()
 	s.w.stats.wal.used.Store(s.conn.WALUsed())
@@ -24,9 +23,15 @@ func (s *shift) checkpoint() {
 		tried = 0 // the WAL was reset
 		s.w.stats.wal.tried.Store(0)
 	}
-	if frames-tried < s.w.wal.CheckpointFrames && !s.w.stats.wal.pin.stale(s.w.cfg.IdleTruncate) {
+	return frames-tried >= s.w.wal.CheckpointFrames || s.w.stats.wal.pin.stale(s.w.cfg.IdleTruncate)
+}
+
+// checkpoint runs after an acknowledgement. It never delays somebody who was promised an answer, only those who come next.
+func (s *shift) checkpoint() {
+	if s.broken() || s.w.isFrozen() != nil {
 		return
 	}
+	frames := s.conn.WALFrames()
 	s.w.lanes.letGo()
 	mode := sqlite.Passive
 	if s.w.walUsed() >= s.w.wal.Hard { // the file keeps its size when the log begins anew

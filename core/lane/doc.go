@@ -10,7 +10,8 @@
 //
 // A closure runs on its caller's goroutine: the lane lends it the connection (a lease) and takes it back at the end, on
 // panic, on Goexit, and when the lease has lasted too long. A closure on the lane's own goroutine could stop the engine
-// for ever. A single statement needs no closure and runs on the lane itself.
+// for ever. A single statement needs no closure and runs on the lane itself; one without an fsync runs on its caller's goroutine, too,
+// where the lane is at rest (carry.go).
 //
 // # Taking back
 //

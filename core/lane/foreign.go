@@ -51,8 +51,11 @@ func (c *courtesy) due(now time.Time) bool {
 
 // yield leaves the write lock alone for a moment when it is time to.
 func (s *shift) yield() {
-	if !s.polite.due(time.Now()) {
+	if !s.owesPause && !s.polite.due(time.Now()) {
 		return
+	}
+	if s.owesPause = s.carried; s.owesPause {
+		return // to the shift's own goroutine: the caller has his answer
 	}
 	s.w.stats.file.yields.Add(1)
 	time.Sleep(courtesyPause)

@@ -45,7 +45,7 @@ func (s *shift) commit() {
 	g := &s.group
 	g.open = false
 	if len(g.members) == 0 {
-		if err := s.conn.Exec("COMMIT"); err != nil {
+		if err := s.conn.Control(sqlite.Commit); err != nil {
 			s.discard(err)
 		}
 		s.w.stats.busy.Add(int64(time.Since(g.began)))
@@ -53,7 +53,7 @@ func (s *shift) commit() {
 	}
 	began := time.Now()
 	span, told := s.observe()
-	err := s.conn.Exec("COMMIT")
+	err := s.conn.Control(sqlite.Commit)
 	ended := time.Now()
 	s.w.stats.busy.Add(int64(ended.Sub(g.began)))
 	told(CommitInfo{Err: err, Size: len(g.members), Durable: s.full, Took: ended.Sub(began)})
@@ -74,7 +74,12 @@ func (s *shift) commit() {
 		g.members[i] = nil
 	}
 	g.members = g.members[:0]
-	s.checkpoint()
+	switch due := s.checkpointDue(); {
+	case due && s.carried:
+		s.owesCheckpoint = true
+	case due:
+		s.checkpoint()
+	}
 }
 
 // observe reports the COMMIT as a child of the first member whose trace is kept; the others get a link.

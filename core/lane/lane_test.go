@@ -15,8 +15,9 @@ import (
 // rig is a database with its lanes, closed at the end of the test.
 type rig struct {
 	*lane.Lanes
-	store *sqlite.Store
-	path  string
+	store   *sqlite.Store
+	path    string
+	relaxed bool // exec wants no fsync, so that a lone caller runs it on its own goroutine
 }
 
 type setup struct {
@@ -57,7 +58,7 @@ func build(t testing.TB, change func(*setup)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{l, store, path}
+	r := &rig{Lanes: l, store: store, path: path}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -73,7 +74,7 @@ func build(t testing.TB, change func(*setup)) *rig {
 
 // exec runs one statement as a transaction of its own.
 func (r *rig) exec(ctx context.Context, sql string, args ...any) error {
-	_, err := r.Do(ctx, lane.JobOptions{}, func(tx *lane.Tx) error {
+	_, err := r.Do(ctx, lane.JobOptions{Relaxed: r.relaxed}, func(tx *lane.Tx) error {
 		_, err := tx.Exec(ctx, sql, args)
 		return err
 	})

@@ -103,11 +103,15 @@ func TestModel(t *testing.T) {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
 	t.Logf("seed %d (TIDEGATE_SEED=%d replays the choice of faults)", seed, seed)
-	const callers = 50
 	jobs := 240
 	if os.Getenv("TIDEGATE_TORTURE") != "" {
 		jobs = 640
 	}
+	m := newModel(t)
+	m.run(seed, 50, jobs)
+}
+
+func newModel(t *testing.T) *model {
 	m := &model{t: t, disk: &volume{}}
 	m.rig = build(t, func(s *setup) {
 		s.opt.Faults = m.disk
@@ -122,6 +126,11 @@ func TestModel(t *testing.T) {
 	for _, sql := range splitSchema(modelSchema) {
 		m.must(t, sql)
 	}
+	return m
+}
+
+// run has so many callers run so many jobs each, and compares.
+func (m *model) run(seed uint64, callers, jobs int) {
 	var wg sync.WaitGroup
 	for who := range callers {
 		wg.Go(func() {
@@ -155,6 +164,7 @@ type model struct {
 	count   [faults]atomic.Int64
 	unknown atomic.Int64
 	lost    atomic.Int64
+	single  bool // most jobs are relaxed statements, which need no closure
 }
 
 type told struct {
@@ -200,7 +210,10 @@ func (m *model) one(job, who int64, rng *rand.Rand) {
 		opt.Hold = 400 * time.Millisecond
 	}
 	var err error
-	if f == none && rng.IntN(3) == 0 { // on the lane's own goroutine
+	if m.single {
+		opt.Relaxed = rng.IntN(8) > 0
+	}
+	if f == none && (m.single || rng.IntN(3) == 0) { // without a closure
 		_, err = m.Do(ctx, opt, func(tx *lane.Tx) error { return m.parts(ctx, tx, job, who, f) })
 	} else {
 		err = m.update(ctx, opt, job, who, f)

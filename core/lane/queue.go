@@ -32,20 +32,18 @@ func (q *queue) unlock() {
 	q.mu.Unlock()
 }
 
-// put adds j at the end of its line.
-func (q *queue) put(j *job) error {
+// put adds j at the end of its line; alone says that nobody else waits. Whoever puts one signals, or takes it himself.
+func (q *queue) put(j *job) (alone bool, err error) {
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
-		return ErrClosed
+		return false, ErrClosed
 	}
 	j.queue = q
-	err := q.room.admit(j.ctx, &j.ticket, j.opt.Tenant)
+	alone = q.room.depth == 0
+	err = q.room.admit(j.ctx, &j.ticket, j.opt.Tenant)
 	q.unlock()
-	if err == nil {
-		q.signal()
-	}
-	return err
+	return alone, err
 }
 
 // again puts a job back at the head of its line, in front of those that came later.

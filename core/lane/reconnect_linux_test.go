@@ -45,7 +45,7 @@ func openIn(t *testing.T, path string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{l, store, path}
+	return &rig{Lanes: l, store: store, path: path}
 }
 
 func (r *rig) close(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"github.com/tidegate/engine/internal/failpoint"
 )
 
-// shift is one goroutine at the writer with one connection at a time. When a statement of it cannot be stopped the
-// shift is abandoned, with that connection, and the next one begins.
+// shift is one goroutine at the writer with one connection at a time, or a caller in its place (carry.go). When a statement of
+// it cannot be stopped the shift is abandoned, with that connection, and the next one begins.
 type shift struct {
 	w      *writer
 	conn   *sqlite.Conn
@@ -23,6 +23,7 @@ type shift struct {
 	seen   int64  // data_version after our last look: another program's commits change it
 	checks moment // when the file's identity was last looked at
 	polite courtesy
+	place
 }
 
 // moment is an instant that may be unset.
@@ -34,7 +35,7 @@ func (m *moment) mark()                      { m.at = time.Now() }
 func newShift(w *writer) *shift {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &shift{w: w, epoch: time.Now(), gone: make(chan struct{}), timer: t}
+	return &shift{w: w, epoch: time.Now(), gone: make(chan struct{}), timer: t, place: place{free: make(chan struct{}, 1)}}
 }
 
 func (s *shift) now() int64 { return int64(time.Since(s.epoch)) }
@@ -44,8 +45,11 @@ func (s *shift) run() {
 	for {
 		j := s.w.q.take(nil)
 		if j == nil {
-			if !s.rest() {
+			switch s.rest() {
+			case restLeft:
 				s.w.leave(s)
+				return
+			case restGone:
 				return
 			}
 			continue
@@ -57,36 +61,71 @@ func (s *shift) run() {
 	}
 }
 
-// rest waits for work; false when there will be none.
-func (s *shift) rest() bool {
-	s.w.busy.Store(false)
-	defer s.w.busy.Store(true)
-	defer s.polite.rested(time.Now())
+// rested is how a rest ends.
+type rested uint8
+
+const (
+	restOver rested = iota // there may be work
+	restLeft               // there will be none
+	restGone               // the shift was abandoned while a caller had it
+)
+
+// rest waits for work, and lets callers carry theirs through meanwhile. But for restGone the shift is its own again afterwards.
+func (s *shift) rest() rested {
+	s.rise()
 	idle := s.timer
 	idle.Reset(s.w.cfg.IdleTruncate)
 	defer idle.Stop()
 	for {
 		select {
+		case <-s.gone:
+			return restGone
 		case <-s.w.q.wake:
-			if s.w.suspect.Load() && !s.identify() {
-				continue
+			if !s.sit() {
+				s.w.q.signal() // that was for the next shift
+				return restGone
 			}
-			return true
+			if !s.w.suspect.Load() || s.identify() {
+				return restOver
+			}
+			s.rise()
 		case <-s.w.q.over():
-			return s.w.q.depthNow.Load() > 0
-		case <-idle.C:
-			s.truncate()
-			if s.w.stats.wal.pin.since.Load() != 0 { // somebody is in the way: as soon as they are gone the space goes back
-				idle.Reset(s.w.cfg.IdleTruncate)
+			if !s.sit() {
+				return restGone
 			}
+			if s.w.q.depthNow.Load() > 0 {
+				return restOver
+			}
+			return restLeft
+		case <-idle.C:
+			idle.Reset(s.tidy())
 		}
 	}
+}
+
+// tidy gives the space of the log back where nobody has written for long enough, and returns when to look again.
+func (s *shift) tidy() time.Duration {
+	every := s.w.cfg.IdleTruncate
+	select {
+	case <-s.free:
+	default:
+		return every // a caller writes
+	}
+	defer func() { s.free <- struct{}{} }() // no work of anybody: since stays as it is
+	if left := every - time.Since(s.since); left > 0 {
+		return left
+	}
+	if !s.tidied {
+		s.truncate()
+		s.tidied = s.w.stats.wal.pin.since.Load() == 0 // else somebody is in the way: as soon as they are gone the space goes back
+	}
+	return every
 }
 
 // serve runs a group that begins with j. It reports false when the shift was abandoned.
 func (s *shift) serve(j *job) bool {
 	began := time.Now()
-	full := j.durable() || s.w.q.wantsDurable()
+	full := j.durable() || !s.carried && s.w.q.wantsDurable()
 	if err := s.begin(full, j); err != nil {
 		j.done(err)
 		return true
@@ -113,6 +152,9 @@ func (s *shift) nextMember(last *job) *job {
 	if g.closed || last.opt.RunOnce || g.ran >= s.w.cfg.GroupJobs || time.Since(g.began) >= s.w.cfg.GroupTime ||
 		s.w.store.WALBytes()-g.walStart > groupBytes {
 		return nil
+	}
+	if s.carried {
+		return s.w.q.take(carriable)
 	}
 	return s.w.q.take(func(t *ticket) bool { return s.full || !t.durable() })
 }

@@ -11,6 +11,7 @@ type writerStats struct {
 	commits, jobs, failed   atomic.Uint64
 	expired, kicked, fenced atomic.Uint64
 	replayed, isolated      atomic.Uint64
+	carried                 atomic.Uint64
 	commitTime, busy        atomic.Int64
 	sizes                   [8]atomic.Uint64
 	outcome                 outcomeStats
@@ -56,6 +57,7 @@ type WriterStats struct {
 	Busy       time.Duration // total, from the begin of a group to the end of its COMMIT
 	Replayed   uint64        // transactions run again after another's fault
 	Isolated   uint64        // transactions moved to a group of their own
+	Carried    uint64        // groups that ran on the goroutine of a caller, who found the lane at rest
 	Limits     LimitStats
 	File       FileStats
 	Outcome    OutcomeStats
@@ -129,7 +131,7 @@ func (l *Lanes) Stats() Stats {
 	}
 	s := &w.stats
 	st.Writer = WriterStats{Jobs: s.jobs.Load(), Commits: s.commits.Load(), Failed: s.failed.Load(), Queues: w.q.stats(),
-		Waiting: int(w.q.depthNow.Load()), CommitTime: time.Duration(s.commitTime.Load()), Busy: time.Duration(s.busy.Load()), Replayed: s.replayed.Load(), Isolated: s.isolated.Load(),
+		Waiting: int(w.q.depthNow.Load()), CommitTime: time.Duration(s.commitTime.Load()), Busy: time.Duration(s.busy.Load()), Replayed: s.replayed.Load(), Isolated: s.isolated.Load(), Carried: s.carried.Load(),
 		Limits:  LimitStats{Expired: s.expired.Load(), Interrupted: s.kicked.Load(), Fenced: s.fenced.Load()},
 		File:    FileStats{Busy: s.file.busy.Load(), Foreign: s.file.foreign.Load(), Moved: s.file.moved.Load(), Reconnects: s.file.reconnects.Load(), Yields: s.file.yields.Load()},
 		Outcome: OutcomeStats{Committed: s.outcome.committed.Load(), Missing: s.outcome.missing.Load(), Unknown: s.outcome.unknown.Load()}}

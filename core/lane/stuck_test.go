@@ -40,13 +40,13 @@ func TestStuckWriterIsReplaced(t *testing.T) {
 		runs = 400
 	}
 	for run := range runs {
-		for _, lent := range []bool{true, false} {
-			stuckOnce(t, run, lent)
+		for _, how := range []string{"lent", "own", "carried"} {
+			stuckOnce(t, run, how)
 		}
 	}
 }
 
-func stuckOnce(t *testing.T, run int, lent bool) {
+func stuckOnce(t *testing.T, run int, how string) {
 	s := &sleeper{make(chan struct{}), make(chan struct{})}
 	r := build(t, func(c *setup) {
 		c.opt.Functions = []sqlite.Function{s.function()}
@@ -61,7 +61,8 @@ func stuckOnce(t *testing.T, run int, lent bool) {
 	ended := make(chan error, 1)
 	go func() {
 		var err error
-		if lent {
+		switch how {
+		case "lent":
 			_, err = r.Update(ctx, lane.JobOptions{Name: "stuck"}, func(tx *lane.Tx) error {
 				_, _ = tx.Exec(ctx, grab, nil)
 				_, err := tx.Exec(ctx, "INSERT INTO stuck VALUES (0, 'after')", nil) // it goes on as if nothing had been
@@ -70,8 +71,10 @@ func stuckOnce(t *testing.T, run int, lent bool) {
 				}
 				return nil
 			})
-		} else {
+		case "own":
 			err = r.exec(ctx, grab)
+		case "carried":
+			err = (&rig{Lanes: r.Lanes, relaxed: true}).exec(ctx, grab)
 		}
 		ended <- err
 	}()
@@ -102,13 +105,13 @@ func stuckOnce(t *testing.T, run int, lent bool) {
 	err := <-ended
 	var lease *lane.LeaseError
 	if !errors.As(err, &lease) || !lease.Inside {
-		t.Errorf("run %d (lent %v): the stuck transaction ended with %v", run, lent, err)
+		t.Errorf("run %d (%s): the stuck transaction ended with %v", run, how, err)
 	}
 	if n := r.number(t, "SELECT count(*) FROM acked"); n != int64(acked) {
-		t.Errorf("run %d (lent %v): %d acknowledged, %d found", run, lent, acked, n)
+		t.Errorf("run %d (%s): %d acknowledged, %d found", run, how, acked, n)
 	}
 	if n := r.number(t, "SELECT count(*) FROM stuck"); n != 0 {
-		t.Errorf("run %d (lent %v): %d rows of the stuck transaction were committed", run, lent, n)
+		t.Errorf("run %d (%s): %d rows of the stuck transaction were committed", run, how, n)
 	}
 	r.sound(t)
 	if st := r.Stats(); st.Writer.Limits.Fenced != 1 {

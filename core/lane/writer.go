@@ -97,8 +97,14 @@ func (w *writer) enqueue(j *job) (signal, error) {
 		return signal{}, err
 	}
 	j.report.Holder = w.holder()
-	if err := w.q.put(j); err != nil {
+	alone, err := w.q.put(j)
+	switch {
+	case err != nil:
 		return signal{}, err
+	case alone && carriable(&j.ticket):
+		w.carry(j)
+	default:
+		w.q.signal()
 	}
 	select {
 	case sig := <-j.c:
@@ -186,7 +192,8 @@ func (t *Tx) Rollback() (Report, error) {
 	return t.job.report, nil
 }
 
-// Do runs a job of the engine's own on the lane's goroutine: run must not call foreign code, and may be run twice.
+// Do runs a job of the engine's own on the lane's goroutine, or on this one where the lane is at rest and the job needs no fsync: run must not
+// call foreign code, and may be run twice.
 func (l *Lanes) Do(ctx context.Context, opt JobOptions, run func(*Tx) error) (Report, error) {
 	if err := l.refuses(&opt); err != nil {
 		return Report{}, err

@@ -8,15 +8,17 @@ type Control uint8
 
 // The control statements. The savepoint is that of the transaction that is running.
 const (
-	Mark    Control = iota // SAVEPOINT
-	Release                // RELEASE: keep what was done since Mark
+	Mark       Control = iota // SAVEPOINT
+	Release                   // RELEASE: keep what was done since Mark
+	BeginWrite                // BEGIN IMMEDIATE
+	Commit                    // COMMIT
 	beginRead
 	endRead
 	controls
 )
 
 func (k Control) sql() string {
-	return [...]string{Mark: "SAVEPOINT _tg_job", Release: "RELEASE _tg_job", beginRead: "BEGIN", endRead: "COMMIT"}[k]
+	return [...]string{Mark: "SAVEPOINT _tg_job", Release: "RELEASE _tg_job", BeginWrite: "BEGIN IMMEDIATE", Commit: "COMMIT", beginRead: "BEGIN", endRead: "COMMIT"}[k]
 }
 
 // Control runs a control statement. Like Exec it passes the guard and is not interrupted.
@@ -41,5 +43,7 @@ func (c *Conn) runControl(k Control) (err error) {
 		}
 		c.control[k] = s
 	}
-	return c.wrap("control", s.Exec())
+	err = s.Exec()
+	c.settle()
+	return c.wrap("control", err)
 }
