@@ -16,6 +16,7 @@ import (
 	"github.com/tidegate/engine/core/health"
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/clock"
 	"github.com/tidegate/engine/sdk/contract"
 )
 
@@ -133,7 +134,11 @@ func (db *DB) enforce(lanes *lane.Config) error {
 	if c.Source == nil && len(c.Checks) == 0 {
 		return nil
 	}
-	e, err := change.New(change.Config{Source: c.Source, Checks: c.Checks, Keys: keyWays()[c.Keys], Now: db.clock.Now, Observe: db.judged, Called: db.called})
+	now := db.clock.Now
+	if db.clock.Clock == clock.System() {
+		now = nil // what each call reads anyway
+	}
+	e, err := change.New(change.Config{Source: c.Source, Checks: c.Checks, Keys: keyWays()[c.Keys], Now: now, Observe: db.judged, Called: db.called})
 	if err != nil {
 		return &ConfigError{[]string{"rules.checks: " + err.Error()}}
 	}

@@ -139,13 +139,27 @@ type pluginTime struct{ calls, took atomic.Int64 }
 
 type pluginKey struct{ db *DB }
 
+// pluggedContext carries the times of a call: context.WithValue would be a second allocation for each write.
+type pluggedContext struct {
+	context.Context
+	db *DB
+	pluginTime
+}
+
+func (c *pluggedContext) Value(key any) any {
+	if k, ok := key.(pluginKey); ok && k.db == c.db {
+		return &c.pluginTime
+	}
+	return c.Context.Value(key)
+}
+
 // plugged returns a context in which the calls of plug-ins are counted, where there are rules at all.
 func (db *DB) plugged(ctx context.Context) (context.Context, *pluginTime) {
 	if db.rules.enforcer == nil {
 		return ctx, nil
 	}
-	t := new(pluginTime)
-	return context.WithValue(ctx, pluginKey{db}, t), t
+	c := &pluggedContext{Context: ctx, db: db}
+	return c, &c.pluginTime
 }
 
 // sum is what was counted.

@@ -402,6 +402,9 @@ func (v *Version) Call(ctx context.Context, h Hook, b *abi.Batch, at time.Time) 
 		return Outcome{}, &QuarantineError{v.id.Name, v.id.Version, last}
 	}
 	out, err := v.unit.Call(ctx, h, b, at)
+	if err == nil {
+		return out, nil
+	}
 	var f *Fault
 	if errors.As(err, &f) && f.Kind != FaultHost && v.breaker.fault(v.r.o.Clock.Now(), f.Kind.String()+": "+f.Reason) {
 		v.r.tripped(v, f.Error())

@@ -21,7 +21,7 @@ type Config struct {
 	Checks []Check
 	// Keys says what is told of the keys of rows.
 	Keys Keys
-	// Now is the instant that validators get; nil: time.Now.
+	// Now is the instant that validators get; nil: the machine's clock.
 	Now func() time.Time
 	// Observe is told of what is more than a plain yes. It must be safe for concurrent use and must not block; the event is only valid during the call,
 	// and the context is that of the statement. Nil: nobody.
@@ -102,9 +102,6 @@ var _ lane.Enforcer = (*Enforcer)(nil)
 // The first check that is incomplete; whether its table and columns exist is seen when the table is first written.
 func New(cfg Config) (*Enforcer, error) {
 	e := &Enforcer{cfg: cfg}
-	if e.cfg.Now == nil {
-		e.cfg.Now = time.Now
-	}
 	for i := range cfg.Checks {
 		r, err := cfg.Checks[i].rule(uint32(i + 1))
 		if err != nil {
@@ -123,9 +120,17 @@ func (e *Enforcer) Stats() Stats {
 func (e *Enforcer) observe(ctx context.Context, ev *Event) {
 	e.stats.events[ev.Kind].Add(1)
 	if e.cfg.Observe != nil {
-		ev.At = e.cfg.Now()
+		ev.At = e.now(time.Now())
 		e.cfg.Observe(ctx, ev)
 	}
+}
+
+// now is the instant where the machine's clock shows that one.
+func (e *Enforcer) now(machine time.Time) time.Time {
+	if e.cfg.Now == nil {
+		return machine
+	}
+	return e.cfg.Now()
 }
 
 // Attach implements lane.Enforcer.
@@ -151,7 +156,14 @@ type warden struct {
 	now   changes
 	whole wholes
 	kept  keeping
+	asking
+}
+
+// asking is the memory of one call of a validator, used again by the next.
+type asking struct {
 	batch abi.Batch
+	rows  []*row
+	told  Call
 }
 
 // Begin implements lane.Warden.

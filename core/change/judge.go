@@ -51,7 +51,7 @@ func (w *warden) rule(ctx context.Context, t *table, r *bound, c *changes) error
 		if !r.Ops.Has(op.bit) {
 			continue
 		}
-		call := call{w: w, t: t, r: r, c: c, op: op.op}
+		call := call{w: w, t: t, r: r, c: c, op: op.op, rows: w.asking.rows[:0]}
 		for i := range c.rows {
 			if c.rows[i].t != t || !c.rows[i].as(op.bit, r.Ops) {
 				continue
@@ -63,7 +63,11 @@ func (w *warden) rule(ctx context.Context, t *table, r *bound, c *changes) error
 				}
 			}
 		}
-		if err := call.ask(ctx); err != nil {
+		err := call.ask(ctx)
+		if w.asking.rows = call.rows; cap(call.rows) > callRows {
+			w.asking.rows = nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -124,18 +128,25 @@ func (k *call) ask(ctx context.Context) error {
 	if len(k.rows) == 0 {
 		return nil
 	}
-	defer func() { k.rows = k.rows[:0] }()
+	defer func() {
+		clear(k.rows)
+		k.rows = k.rows[:0]
+	}()
 	e := k.w.e
 	began := time.Now()
-	out, err := k.validate(ctx)
+	out, err := k.validate(ctx, e.now(began))
 	if late := k.w.ended(err != nil); late != nil && err == nil {
 		err = late
 	}
-	took := time.Since(began)
+	took := out.Elapsed
+	if took <= 0 { // nobody has measured it
+		took = time.Since(began)
+	}
 	e.stats.called(len(k.rows), took)
 	k.r.counts.called(len(k.rows), took)
 	if e.cfg.Called != nil {
-		e.cfg.Called(ctx, &Call{Who: k.r.Validator.Identity(), Table: k.t.name, Rows: len(k.rows), Start: began, Took: took, Err: err})
+		k.w.told = Call{Who: k.r.Validator.Identity(), Table: k.t.name, Rows: len(k.rows), Start: began, Took: took, Err: err}
+		e.cfg.Called(ctx, &k.w.told)
 	}
 	if err == nil {
 		if out.Verdicts == nil {
@@ -152,7 +163,7 @@ func (k *call) ask(ctx context.Context) error {
 }
 
 // validate calls foreign code, whose panic is a fault like any other.
-func (k *call) validate(ctx context.Context) (out contract.Outcome, err error) {
+func (k *call) validate(ctx context.Context, at time.Time) (out contract.Outcome, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			out, err = contract.Outcome{}, fmt.Errorf("it panicked: %v", p)
@@ -164,9 +175,11 @@ func (k *call) validate(ctx context.Context) (out contract.Outcome, err error) {
 	if err := k.w.batch.Check(); err != nil {
 		return out, fmt.Errorf("its rows do not fit one call: %w", err)
 	}
-	defer k.w.quietly()()
+	own := k.w.own
+	k.w.own = true
+	defer func() { k.w.own = own }()
 	k.w.kept.begun(k.r.Shadow)
-	return k.r.Validator.Validate(contract.WithStore(ctx, k.w), &k.w.batch, k.w.e.cfg.Now())
+	return k.r.Validator.Validate(contract.WithStore(ctx, k.w), &k.w.batch, at)
 }
 
 // sound refuses verdicts about rows and columns that were not in the batch: nobody else looks at those of a validator that is Go code.

@@ -17,21 +17,23 @@ import (
 // length is how long a comparison takes.
 const length = 6 * time.Second
 
-// cost is what a call costs: the median, the tenth of the calls that were disturbed least, and the median of how much more it took than the last of the ways in
-// the same turn.
-type cost struct{ median, least, more time.Duration }
+// cost is what a call costs: the median, the tenth of the calls that were disturbed least, the mean, and the median of how much more it took than the last of
+// the ways in the same turn.
+type cost struct{ median, least, mean, more time.Duration }
 
-// turns runs several ways to do the same, a call each in turn, and returns what they cost.
-func turns(t *testing.T, ways ...func() error) []cost {
+// turns runs several ways to do the same, so many calls each in turn, and returns what they cost. Each call is timed by itself.
+func turns(t *testing.T, calls int, ways ...func() error) []cost {
 	t.Helper()
 	times := make([][]time.Duration, len(ways))
 	for began := time.Now(); time.Since(began) < length; {
 		for side, do := range ways {
-			start := time.Now()
-			if err := do(); err != nil {
-				t.Fatal(err)
+			for range calls {
+				start := time.Now()
+				if err := do(); err != nil {
+					t.Fatal(err)
+				}
+				times[side] = append(times[side], time.Since(start))
 			}
-			times[side] = append(times[side], time.Since(start))
 		}
 	}
 	out := make([]cost, len(ways))
@@ -45,6 +47,10 @@ func turns(t *testing.T, ways ...func() error) []cost {
 		out[side].more = more[len(more)/2]
 	}
 	for side := range times {
+		for _, d := range times[side] {
+			out[side].mean += d
+		}
+		out[side].mean /= time.Duration(len(times[side]))
 		slices.Sort(times[side])
 		out[side].median, out[side].least = times[side][len(times[side])/2], times[side][len(times[side])/10]
 	}

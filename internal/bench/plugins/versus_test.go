@@ -57,7 +57,7 @@ func TestVersus(t *testing.T) {
 				b.Int(int64(1 + i%7))
 			}
 		}
-		best := turns(t,
+		best := turns(t, 1,
 			func() error {
 				fill()
 				out, err := unit.Call(ctx, hosts.HookValidate, &b, time.Unix(0, 0))
