@@ -134,17 +134,19 @@ type alarms struct {
 	board   *alert.Board                // nil: nothing is evaluated
 	courier *deliver.Courier            // nil: the log is all who is told
 	known   atomic.Pointer[alert.Board] // the board, for the courier, which begins first
+	lease   *alert.Lease                // nil: there is nobody else who could tell
 }
 
 // standWatch begins to evaluate the rules, which Open has checked.
 func (db *DB) standWatch(ctx context.Context) {
 	t := db.chores.watched
+	db.takeTurn(ctx)
 	t.alarms.courier = db.courier(ctx)
 	if !db.cfg.Alerts.Evaluate {
 		return
 	}
 	rules, _ := db.cfg.alertRules()
-	c := alert.BoardConfig{Rules: rules, Interval: db.cfg.Telemetry.Interval, Start: db.clock.Now(), File: t.file, Diagnoser: detective{db}, Log: db.log}
+	c := alert.BoardConfig{Rules: rules, Interval: db.cfg.Telemetry.Interval, Start: db.clock.Now(), File: t.file, Lease: t.alarms.lease, Diagnoser: detective{db}, Log: db.log}
 	if t.alarms.courier != nil {
 		c.Outbox = t.alarms.courier
 	}
@@ -156,6 +158,10 @@ func (db *DB) standWatch(ctx context.Context) {
 	}
 	t.alarms.board = board
 	t.alarms.known.Store(board)
+	if t.alarms.lease != nil {
+		tick := db.clock.Tick(alert.LeaseBeat)
+		db.chores.wg.Go(func() { db.keepTurn(tick, db.chores.stop) })
+	}
 }
 
 // evaluate looks what the rules say of the readings of now.

@@ -20,7 +20,12 @@ func TestBacktest(t *testing.T) {
 		c.URL, c.Telemetry.Store = path, true
 		c.Alerts.Rules = []engine.AlertRule{rule}
 	}))
-	for minute := range 9 { // in the minutes 2, 3 and 6 something fails
+	for minute := range 9 { // in the minutes 2, 3 and 6 something fails, and in the latter it is silenced
+		if minute == 5 {
+			if _, err := db.Alerts().Silence(t.Context(), engine.AlertSilence{Rule: "Failing", Until: clock.Now().Add(time.Hour), Why: "known"}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for range 6 {
 			if minute == 2 || minute == 3 || minute == 6 {
 				for range 2 {
@@ -49,6 +54,9 @@ func TestBacktest(t *testing.T) {
 		was := live[1-i]
 		if !f.Since.Equal(was.Since) || f.Ended == nil || !f.Ended.Equal(*was.Ended) || f.Value != was.Value && f.Value < 4 {
 			t.Errorf("replayed %+v, was %+v", f, was)
+		}
+		if (f.Told != nil) != was.Told || f.Told != nil && !f.Told.Equal(f.At) || (f.Silence != 0) == was.Told {
+			t.Errorf("replayed as told at %v under silence %d, was told: %v", f.Told, f.Silence, was.Told)
 		}
 	}
 	q.Rules, q.When = nil, "increase(engine.errors[1m]) > 50"

@@ -110,6 +110,9 @@ func (db *DB) courier(ctx context.Context) *deliver.Courier {
 	c := deliver.Config{Sinks: d.Sinks, Endpoints: d.Endpoints, File: t.file, Engine: namespace(db.store.Location()), Clock: db.clock, Log: db.log,
 		StillFiring: func(id int64) bool { b := t.alarms.known.Load(); return b == nil || b.Firing(id) },
 		Patience:    deliver.Patience{Timeout: d.Timeout, Base: d.FirstDelay, Most: d.LongestDelay, Age: d.Age, Attempts: d.Attempts, Queue: d.Queue}}
+	if c.File != nil {
+		c.Leads = db.leads()
+	}
 	k, err := deliver.New(ctx, c)
 	if err != nil && c.File != nil {
 		db.log.Error("alerts that wait to be delivered cannot be read: new ones are kept in memory until the next start", "file", c.File.Path(), "error", err)
@@ -125,6 +128,7 @@ func (db *DB) courier(ctx context.Context) *deliver.Courier {
 
 // dismiss ends the delivery. What is stored goes on with the next start.
 func (a *alarms) dismiss(db *DB) {
+	defer a.giveTurn(db)
 	if a.courier == nil {
 		return
 	}

@@ -25,7 +25,8 @@ type TelemetryConfig struct {
 	// Measure counts and times what happens, for [Telemetry] and Config.MeterProvider. It costs some 0.2 µs a statement. Default true.
 	Measure bool
 	// Store keeps the metrics and the slow log in a database of their own, beside the one that is opened. It never delays a transaction, and where
-	// it cannot be opened the engine works without it. Default false here, true for engine serve. One process at a time stores.
+	// it cannot be opened the engine works without it. Default false here, true for engine serve. Where several processes
+	// store into one file what they count adds up, and one of them tells of alerts.
 	Store bool
 	// Path is that database's file. Empty: the database's path with ".telemetry.db" behind it; a database in memory or one that is opened
 	// read only stores nothing then.

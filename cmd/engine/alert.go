@@ -53,6 +53,8 @@ type alertAnswer struct {
 	Alerts   []engine.AlertEntry   `json:"alerts"`
 	Silences []engine.AlertSilence `json:"silences"`
 	Rules    []engine.AlertState   `json:"rules,omitempty"`
+	// Teller is which process tells of them; nil where only the file was asked.
+	Teller *engine.AlertTeller `json:"teller,omitempty"`
 }
 
 const alertListExamples = `  engine alert list

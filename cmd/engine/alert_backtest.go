@@ -19,7 +19,8 @@ const alertBacktestExamples = `  engine alert backtest                          
   engine alert backtest --from 2026-03-02T09:00:00Z --to 2026-03-02T17:00:00Z --json
 
 It reads the telemetry database, which may be open in a server, and asks nobody. Times are how long ago, or RFC 3339. Rules run through the same evaluation as
-live; of more than 48 hours there are minutes, of more than 30 days hours, which a rule for shorter times does not see.
+live; of more than 48 hours there are minutes, of more than 30 days hours, which a rule for shorter times does not see. Silences count as they were: an alert
+that one covered says so. Those that ended more than a month ago are not kept. Sinks are not replayed: whom an alert would have reached, and when, is not said.
 `
 
 func runAlertBacktest(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -114,6 +115,12 @@ func backtestLines(b *strings.Builder, r *engine.AlertPlayed, end time.Time) {
 		}
 		if f.Ended == nil {
 			how += ", goes on"
+		}
+		switch {
+		case f.Silence != 0 && f.Told == nil:
+			how += fmt.Sprintf(", not told: silence %d", f.Silence)
+		case f.Silence != 0:
+			how += fmt.Sprintf(", told at %s after silence %d", f.Told.Local().Format(time.DateTime), f.Silence)
 		}
 		fmt.Fprintf(b, "           %s for %v%s, at %s%s\n", f.At.Local().Format(time.DateTime), f.Lasted(end).Round(time.Second), labelText(f.Labels), alert.Quantity(f.Value, r.Unit), how)
 	}

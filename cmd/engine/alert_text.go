@@ -37,6 +37,9 @@ func printAlerts(w io.Writer, got alertAnswer) error {
 	for i := range got.Alerts {
 		alertLines(&b, &got.Alerts[i])
 	}
+	if t := got.Teller; t != nil && !t.Self {
+		fmt.Fprintf(&b, "this server watches: process %d on %s tells of alerts, last heard of %s\n", t.Process, t.Host, t.Heard.Local().Format(time.DateTime))
+	}
 	for _, s := range got.Silences {
 		fmt.Fprintf(&b, "silence %d: %s until %s, by %s: %s\n", s.ID, s.String(), s.Until.Local().Format(time.DateTime), s.By, s.Why)
 	}

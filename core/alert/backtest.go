@@ -30,6 +30,10 @@ type PlayedAlert struct {
 	Flapping bool       `json:"flapping,omitempty"`
 	// Faded is true where it ended because nothing was known any more.
 	Faded bool `json:"faded,omitempty"`
+	// Told is when it would have been told: once no silence covered it any more; nil where it ended, or the time did, before that. Silence is the one that
+	// covered it when it fired; 0 where none did.
+	Told    *time.Time `json:"told,omitempty"`
+	Silence int64      `json:"silence,omitempty"`
 }
 
 // Lasted is how long it went on, up to now where it still does.
@@ -95,10 +99,35 @@ func (b *Backtest) Step(now time.Time, samples []Sample) {
 	}
 }
 
-// Result says what the rules would have done.
-func (b *Backtest) Result() []Played {
+// muted works out when an alert would have been told. end is where the time that is looked at ends.
+func (p *PlayedAlert) muted(rule string, silences []Silence, end time.Time) {
+	if p.Ended != nil {
+		end = *p.Ended
+	}
+	at, of := p.At, Alert{Rule: rule, Labels: p.Labels}
+	for covered := true; covered; {
+		covered = false
+		for i := range silences {
+			if s := &silences[i]; !at.Before(s.Made) && s.covers(&of, at) {
+				if at.Equal(p.At) && p.Silence == 0 {
+					p.Silence = s.ID
+				}
+				at, covered = s.Until, true
+			}
+		}
+	}
+	if p.Told = nil; p.Silence == 0 || at.Before(end) {
+		p.Told = &at
+	}
+}
+
+// Result says what the rules would have done, under silences that there were.
+func (b *Backtest) Result(silences []Silence) []Played {
 	out := slices.Clone(b.rules)
 	for i := range out {
+		for k := range out[i].Fired {
+			out[i].Fired[k].muted(out[i].Rule, silences, b.last)
+		}
 		for _, s := range b.watch.states[i] {
 			g := PlayedGroup{Labels: s.labels, Worst: s.worst, Longest: s.longest}
 			if !s.valued {

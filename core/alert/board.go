@@ -32,6 +32,8 @@ type BoardConfig struct {
 	File *sidecar.File
 	// Outbox is who passes alerts on; nil writes them to Log.
 	Outbox Outbox
+	// Lease says whether this process tells of the alerts of File, or watches while another one does; nil: it does. See Lead.
+	Lease *Lease
 	// Diagnoser is asked about each alert that begins; nil asks nobody.
 	Diagnoser Diagnoser
 	Log       *slog.Logger
@@ -46,8 +48,9 @@ type Board struct {
 	c     BoardConfig
 	shelf *Shelf // nil: in memory
 
-	evaluating sync.Mutex // guards watch
+	evaluating sync.Mutex // guards watch and leads
 	watch      *Watch
+	leads      bool // it stores and tells
 
 	mu       sync.Mutex // guards what follows
 	open     map[string]*Entry
@@ -69,32 +72,21 @@ func NewBoard(ctx context.Context, c BoardConfig) (*Board, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	b := &Board{c: c, watch: NewWatch(c.Rules, c.Interval, c.Start), open: map[string]*Entry{}}
+	b := &Board{c: c, watch: NewWatch(c.Rules, c.Interval, c.Start), leads: true, open: map[string]*Entry{}}
 	if c.File == nil {
 		return b, nil
 	}
 	b.shelf = NewShelf(c.File)
-	last, err := b.shelf.last(ctx)
-	if err != nil {
+	if c.Lease != nil && !c.Lease.Renew(ctx) {
+		b.leads = false
+		var err error
+		b.silences, err = b.shelf.Silences(ctx, c.Start)
+		return b, err
+	}
+	if err := b.takeUp(ctx, c.Start); err != nil {
 		return nil, err
 	}
-	b.last = last
-	found, err := b.shelf.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range found {
-		switch {
-		case !e.Firing:
-			b.over = append(b.over, e)
-		case b.open[e.key()] == nil && b.watch.Resume(e.Rule, e.Labels, e.Since, e.Value, e.Flapping):
-			b.open[e.key()] = e
-		default:
-			b.end(e, Removed, "its rule is not there any more", c.Start)
-		}
-	}
-	b.silences, err = b.shelf.Silences(ctx, c.Start)
-	return b, err
+	return b, nil
 }
 
 // Wants reports whether a rule asks about a metric.
@@ -112,28 +104,48 @@ func (b *Board) Rules() []Rule { return slices.Clone(b.c.Rules) }
 func (b *Board) Evaluate(ctx context.Context, now time.Time, samples []Sample) error {
 	b.evaluating.Lock()
 	defer b.evaluating.Unlock()
+	b.lead(ctx, now)
 	events := b.watch.Step(now, samples)
 	now = now.Round(0).UTC()
 	unread := b.readSilences(ctx, now)
+	if !b.leads {
+		err := b.aside(ctx, events, now)
+		b.mu.Lock()
+		b.looked = now
+		b.mu.Unlock()
+		return errors.Join(err, unread)
+	}
 	b.mu.Lock()
 	for i := range events {
 		b.take(&events[i])
 	}
 	b.current()
 	b.mu.Unlock()
+	return errors.Join(b.settle(ctx, now), unread)
+}
+
+// settle stores and tells what there is to be stored and told. The caller holds evaluating.
+func (b *Board) settle(ctx context.Context, now time.Time) error {
 	safe, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // ctx may end because the engine does
 	defer cancel()
 	err := b.store(safe)
+	if errors.Is(err, errNotTeller) {
+		b.stepDown()
+		return nil
+	}
 	begun, ended := b.due(now)
 	b.diagnose(ctx, begun)
 	for _, e := range slices.Concat(begun, ended) {
-		b.pass(safe, e, now)
+		if !b.pass(safe, e, now) {
+			b.stepDown()
+			return err
+		}
 	}
 	b.leave(safe)
 	b.mu.Lock()
 	b.looked = now
 	b.mu.Unlock()
-	return errors.Join(err, unread)
+	return err
 }
 
 // Looked is the instant of the latest evaluation that has come to its end; zero before the first.
@@ -184,14 +196,21 @@ func (b *Board) take(ev *Event) {
 	}
 	// Numbers grow with the time, so that those of a file that was lost, or of a process that had none, are not given again.
 	b.last = max(b.last+1, at.Unix())
+	e := b.begin(ev)
+	e.ID = b.last
+	b.open[key] = e
+	b.happened(e.happening(Fired, at))
+}
+
+// begin makes an alert, without its number.
+func (b *Board) begin(ev *Event) *Entry {
 	r := ev.Rule
-	e := &Entry{group: identity(ev.Labels), Alert: Alert{ID: b.last, Rule: r.Name, Severity: r.Severity, Firing: true, Labels: ev.Labels, Title: r.title(ev.Labels, ev.Value),
-		Body: r.say(r.Body, ev.Labels, ev.Value), Value: ev.Value, Limit: r.limit, Unit: r.unit, Since: ev.Since.UTC(), At: at, Flapping: ev.Flapping}}
+	e := &Entry{group: identity(ev.Labels), Alert: Alert{Rule: r.Name, Severity: r.Severity, Firing: true, Labels: ev.Labels, Title: r.title(ev.Labels, ev.Value),
+		Body: r.say(r.Body, ev.Labels, ev.Value), Value: ev.Value, Limit: r.limit, Unit: r.unit, Since: ev.Since.UTC(), At: ev.At.UTC(), Flapping: ev.Flapping}}
 	if e.Flapping {
 		e.Body += " It comes and goes: it stays open until it was well for half an hour, and nothing is told meanwhile."
 	}
-	b.open[key] = e
-	b.happened(e.happening(Fired, at))
+	return e
 }
 
 // end ends an alert. The caller holds mu, or nobody else knows b yet.
@@ -237,7 +256,7 @@ func (b *Board) store(ctx context.Context) error {
 	if b.shelf == nil || len(entries) == 0 && len(events) == 0 {
 		return nil
 	}
-	err := b.shelf.save(ctx, entries, events, last, func(*sqlite.Conn) error { return nil })
+	err := b.shelf.save(ctx, entries, events, last, b.c.Lease.check)
 	if err == nil {
 		b.stored(entries, len(events))
 	}

@@ -17,6 +17,7 @@ type Entry struct {
 	group   string // the identity of its labels
 	toldEnd bool
 	saved   bool
+	alone   int // for how many evaluations one who watches was the only one to see it
 }
 
 // key is that of its rule and group.

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -92,8 +93,8 @@ func (b *Board) diagnose(ctx context.Context, begun []*Entry) {
 }
 
 // pass hands one alert to the outbox, in the transaction that stores that it did. Where the file cannot be written the outbox is asked to take it all the
-// same: an alert about a full disk is worth more than its place in a file.
-func (b *Board) pass(ctx context.Context, e *Entry, now time.Time) {
+// same: an alert about a full disk is worth more than its place in a file. It reports false where another process tells, and this one has told nothing.
+func (b *Board) pass(ctx context.Context, e *Entry, now time.Time) bool {
 	b.mu.Lock()
 	before := *e
 	if e.Firing {
@@ -106,24 +107,33 @@ func (b *Board) pass(ctx context.Context, e *Entry, now time.Time) {
 	a, events, last := e.Alert, b.pending, b.last
 	entries := b.unsaved()
 	b.mu.Unlock()
-	if b.c.Outbox == nil {
-		b.write(&a)
-	}
+	written := b.c.Outbox != nil
 	if b.shelf != nil {
 		err := b.shelf.save(ctx, entries, events, last, func(c *sqlite.Conn) error {
-			if b.c.Outbox == nil {
-				return nil
+			if err := b.c.Lease.check(c); err != nil {
+				return err
 			}
-			return b.c.Outbox.Enqueue(c, a)
+			if b.c.Outbox != nil {
+				return b.c.Outbox.Enqueue(c, a)
+			}
+			b.write(&a) // first: twice in the log is better than never
+			written = true
+			return nil
 		})
+		if errors.Is(err, errNotTeller) {
+			return false
+		}
 		if err == nil {
 			b.stored(entries, len(events))
 			if b.c.Outbox != nil {
 				b.c.Outbox.Wake()
 			}
-			return
+			return true
 		}
 		b.c.Log.Warn("the state of an alert was not stored; it is told all the same", "rule", a.Rule, "alert", a.ID, "error", err)
+	}
+	if !written {
+		b.write(&a)
 	}
 	if b.c.Outbox != nil {
 		if err := b.c.Outbox.Notify(ctx, a); err != nil {
@@ -131,9 +141,9 @@ func (b *Board) pass(ctx context.Context, e *Entry, now time.Time) {
 			b.mu.Lock()
 			e.Told, e.toldEnd, e.Silence = before.Told, before.toldEnd, before.Silence
 			b.mu.Unlock()
-			return
 		}
 	}
+	return true
 }
 
 // write is what is done where there is no outbox.

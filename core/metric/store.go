@@ -61,7 +61,6 @@ type Store struct {
 	rolled int64 // the minute up to which minutes are made, in seconds
 	fresh  bool  // nothing was appended yet by this Store
 	last   int64 // the interval that was written last
-	newest int64 // the latest that this Store has written
 }
 
 // NewStore returns a store in a file that has the Schema. interval is how often Append is called; limit is the size, in bytes, above which
@@ -84,7 +83,7 @@ func (s *Store) Append(ctx context.Context, now time.Time, readings []Reading) e
 	if err != nil {
 		return err
 	}
-	s.fresh, s.last, s.newest = false, at, max(at, s.newest)
+	s.fresh, s.last = false, at
 	// What was stored is the base of the next difference; after a failure the old one stays, and nothing is lost.
 	for i := range readings {
 		r := &readings[i]
@@ -167,15 +166,14 @@ func (s *Store) appendHistogram(c *sqlite.Conn, minutes bool, id, at int64, h hi
 	if minutes {
 		table, at = "minute_histogram", at/60*60
 	}
-	if minutes || s.fresh || at <= s.newest { // there may be one: of this minute, of before a restart, of before the clock was set back
-		err := sidecar.Each(c, "SELECT data FROM "+table+" WHERE series = ? AND at = ?", []any{id, at}, func(v []sqlite.Value) error {
-			earlier, err := histogram.Decode(v[0].Bytes)
-			h = h.Merge(earlier)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	// There may be one: of this minute, of before a restart, of before the clock was set back, of another process.
+	err := sidecar.Each(c, "SELECT data FROM "+table+" WHERE series = ? AND at = ?", []any{id, at}, func(v []sqlite.Value) error {
+		earlier, err := histogram.Decode(v[0].Bytes)
+		h = h.Merge(earlier)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	return sidecar.Run(c, "INSERT OR REPLACE INTO "+table+" (series, at, data) VALUES (?, ?, ?)", id, at, h.AppendTo(nil))
 }

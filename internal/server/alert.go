@@ -23,8 +23,8 @@ func unwatched(err error) error {
 	return err
 }
 
-// alerts lists the alerts that go on, with all=1 those that have ended too, the silences, and where each rule stands; with history=n the latest n things that
-// have happened.
+// alerts lists the alerts that go on, with all=1 those that have ended too, the silences, where each rule stands, and which process
+// tells; with history=n the latest n things that have happened.
 func (s *Server) alerts(e *exchange) error {
 	v, a := e.r.URL.Query(), s.db.Alerts()
 	limit, err := whole(v.Get("limit"), "limit", 100)
@@ -40,6 +40,7 @@ func (s *Server) alerts(e *exchange) error {
 		Silences []engine.AlertSilence   `json:"silences"`
 		Rules    []engine.AlertState     `json:"rules"`
 		History  []engine.AlertHappening `json:"history,omitempty"`
+		Teller   engine.AlertTeller      `json:"teller"`
 	}
 	out.Alerts, err = a.Firing()
 	if err == nil && v.Get("all") != "" {
@@ -50,6 +51,9 @@ func (s *Server) alerts(e *exchange) error {
 	}
 	if err == nil {
 		out.Rules, err = a.States()
+	}
+	if err == nil {
+		out.Teller, err = a.Teller()
 	}
 	if err == nil && lines > 0 {
 		out.History, err = a.History(e.r.Context(), lines)

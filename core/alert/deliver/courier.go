@@ -41,6 +41,8 @@ type Config struct {
 	Patience Patience
 	// StillFiring says whether an alert goes on, before it is repeated; nil believes what was noted.
 	StillFiring func(id int64) bool
+	// Leads says whether this process delivers what is in File: the others that share it leave that to the one that does. Nil: it does. See Lead.
+	Leads func(context.Context) bool
 	// Engine names this engine in signs of life and tests.
 	Engine string
 	Clock  clock.Clock
@@ -109,12 +111,10 @@ func New(ctx context.Context, c Config) (*Courier, error) {
 			return nil, fmt.Errorf("what alerts wait to be delivered cannot be read: %w", err)
 		}
 		k.source = k.shelf.source
-		n, err := k.shelf.orphans(ctx, func(sink string) bool { return k.line(sink) != nil }, c.Clock.Now())
-		if err != nil {
-			return nil, fmt.Errorf("what alerts wait to be delivered cannot be read: %w", err)
-		}
-		if n > 0 {
-			c.Log.Warn("alerts wait for sinks that are not configured any more: they are dead letters now (engine alert dead)", "letters", n)
+		if k.leads(ctx) {
+			if err := k.adopt(ctx); err != nil {
+				return nil, fmt.Errorf("what alerts wait to be delivered cannot be read: %w", err)
+			}
 		}
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
@@ -124,6 +124,28 @@ func New(ctx context.Context, c Config) (*Courier, error) {
 		k.wg.Go(l.run)
 	}
 	return k, nil
+}
+
+// leads reports whether this process delivers what is in the file.
+func (k *Courier) leads(ctx context.Context) bool { return k.c.Leads == nil || k.c.Leads(ctx) }
+
+// adopt turns what waits for sinks that are not configured any more into dead letters.
+func (k *Courier) adopt(ctx context.Context) error {
+	n, err := k.shelf.orphans(ctx, func(sink string) bool { return k.line(sink) != nil }, k.c.Clock.Now())
+	if n > 0 {
+		k.c.Log.Warn("alerts wait for sinks that are not configured any more: they are dead letters now (engine alert dead)", "letters", n)
+	}
+	return err
+}
+
+// Lead is to be called when Leads begins to be true: what is in the file is delivered from now on.
+func (k *Courier) Lead(ctx context.Context) {
+	if k.shelf != nil {
+		if err := k.adopt(ctx); err != nil {
+			k.c.Log.Warn("what alerts wait for sinks that are not configured any more is not known", "error", err)
+		}
+	}
+	k.Wake()
 }
 
 func (k *Courier) line(sink string) *line {
@@ -143,7 +165,7 @@ func (k *Courier) watch(tick *clock.Ticker) {
 		case <-tick.C:
 			now := k.c.Clock.Now()
 			for _, l := range k.lines {
-				if l.due(now) {
+				if l.due(now) || k.c.Leads != nil { // others may have put something into the file
 					l.wake()
 				}
 			}

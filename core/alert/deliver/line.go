@@ -115,7 +115,8 @@ func (l *line) last() {
 // step does one thing that is due, and reports whether there may be more. It leaves in next when the line is to be woken.
 func (l *line) step() bool {
 	now := l.k.c.Clock.Now()
-	letters, readable := l.letters()
+	leads := l.k.shelf == nil || l.k.leads(l.k.ctx)
+	letters, readable := l.letters(leads)
 	next := time.Time{}
 	if !readable {
 		next = now.Add(unwell)
@@ -141,6 +142,10 @@ func (l *line) step() bool {
 		l.sleep(next)
 		return false
 	}
+	if !leads { // signs of life and what is told again are the teller's
+		l.sleep(next)
+		return false
+	}
 	next, more := l.routine(now, next)
 	l.sleep(next)
 	return more
@@ -160,8 +165,8 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // letters are those that may be tried, of the file and of the memory. False: the file cannot be read or written now, and what it holds has to wait, or it
-// would be told again and again.
-func (l *line) letters() ([]Letter, bool) {
+// would be told again and again. Who does not lead has none but those of his memory.
+func (l *line) letters(leads bool) ([]Letter, bool) {
 	ctx := l.k.ctx
 	if l.k.shelf == nil {
 		return l.k.memory.waiting(l.sink.Name), true
@@ -169,6 +174,9 @@ func (l *line) letters() ([]Letter, bool) {
 	spare := l.k.memory.waiting(l.sink.Name)
 	if !l.flush() {
 		return spare, false
+	}
+	if !leads {
+		return spare, true
 	}
 	letters, err := l.k.shelf.waiting(ctx, l.sink.Name)
 	if err != nil {
