@@ -163,7 +163,7 @@ func (s *Store) probe(ctx context.Context) error {
 	}
 	h := header{appID: uint32(id), noTable: tables == 0}
 	s.state.Store(uint32(h.state()))
-	return nil
+	return s.displaced(nil)
 }
 
 // lookOnly prepares for reading only. A database in WAL mode cannot be read without a -wal and a -shm file beside it. Where they are
@@ -240,7 +240,14 @@ func (s *Store) tryInitialise(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
+	defer func() {
+		if moved := s.displaced(nil); moved != nil {
+			c.discard()
+			err = moved
+			return
+		}
+		err = errors.Join(err, c.Close())
+	}()
 	empty := s.State() == Empty
 	if empty {
 		// Both take effect with the first page, and do nothing afterwards.

@@ -63,13 +63,7 @@ func (s *Store) connect(ctx context.Context, role Role) (*Conn, error) {
 	}
 	err = c.verify()
 	if moved := s.displaced(err); moved != nil {
-		if moved != err {
-			// The files changed their places while it was opened, so what it has open may not belong together. To close it could copy one
-			// of them into another.
-			_ = c.Fence() // how it ends changes nothing: it has done nothing
-		} else {
-			c.discard()
-		}
+		c.discard()
 		return nil, moved
 	}
 	return c, nil
@@ -92,8 +86,13 @@ func (s *Store) readOnlyReason() string {
 	return "the database was not made by this engine and is opened for reading only; adopt it first"
 }
 
-// discard closes a connection that nobody has seen yet.
+// discard closes a connection that nobody has seen yet. Where the files changed their places while it was opened, what it has open may not belong
+// together: to close it could copy the log of one database into another.
 func (c *Conn) discard() {
+	if moved, _, _ := c.store.HasMoved(); moved {
+		_ = c.Fence() // how it ends changes nothing: it has done nothing
+		return
+	}
 	// Why it is discarded has been reported; Close fences what it cannot close.
 	_ = c.Close()
 }
