@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -103,10 +102,13 @@ func TestEveryCodeOfTheTable(t *testing.T) {
 	t.Parallel()
 	reads := []sqlite.FileKind{sqlite.FileDB, sqlite.FileWAL}
 	for _, row := range codeTable() {
-		for _, write := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/write=%v", row.name, write), func(t *testing.T) {
+		for _, way := range []string{"read", "write", "read by DB.SQL"} {
+			t.Run(row.name+"/"+way, func(t *testing.T) {
 				t.Parallel()
+				write := way == "write"
 				db, p := cold(t)
+				pool := db.SQL()
+				defer pool.Close()
 				fault := p.Add(faultfs.Rule{Kind: sqlite.OpRead, Files: reads, Err: row.err})
 				want, err := row.want, error(nil)
 				if write {
@@ -114,8 +116,10 @@ func TestEveryCodeOfTheTable(t *testing.T) {
 						want = row.wrote
 					}
 					_, err = db.Exec(t.Context(), "UPDATE acc SET balance = balance + 1 WHERE id = 1")
-				} else {
+				} else if way == "read" {
 					err = db.QueryRow(t.Context(), "SELECT sum(balance) FROM acc").Scan(new(int))
+				} else {
+					err = pool.QueryRowContext(t.Context(), "SELECT sum(balance) FROM acc").Scan(new(int))
 				}
 				if fault.Hits() != 1 {
 					t.Fatalf("%d faults", fault.Hits())
