@@ -193,6 +193,13 @@ func (t *schemaTarget) config(ctx context.Context) engine.Config {
 	return cfg
 }
 
+// reading is config for what looks and changes nothing: it needs no leave to write.
+func (t *schemaTarget) reading(ctx context.Context) engine.Config {
+	cfg := t.config(ctx)
+	cfg.ReadOnly = true
+	return cfg
+}
+
 // run opens the database's migrator for fn and gives the exit code for its error.
 func (t *schemaTarget) run(ctx context.Context, cfg engine.Config, fn func(*engine.Migrator) error) int {
 	m, err := engine.OpenMigrator(ctx, cfg)

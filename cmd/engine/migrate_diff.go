@@ -40,7 +40,7 @@ func runMigrateDiff(ctx context.Context, args []string, stdout, stderr io.Writer
 	if code, done := t.parse(args, 0); done {
 		return code
 	}
-	return t.run(ctx, t.config(ctx), func(m *engine.Migrator) error {
+	return t.run(ctx, t.reading(ctx), func(m *engine.Migrator) error {
 		d, err := m.Diff(ctx)
 		if err != nil {
 			return err

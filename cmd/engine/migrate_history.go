@@ -46,7 +46,7 @@ func runMigrateHistory(ctx context.Context, args []string, stdout, stderr io.Wri
 	if code, done := t.parse(args, 0); done {
 		return code
 	}
-	return t.run(ctx, t.config(ctx), func(m *engine.Migrator) error {
+	return t.run(ctx, t.reading(ctx), func(m *engine.Migrator) error {
 		entries, err := m.History(ctx)
 		if err != nil {
 			return err

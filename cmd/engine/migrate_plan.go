@@ -52,7 +52,9 @@ func runMigratePlan(ctx context.Context, args []string, stdout, stderr io.Writer
 	if code, done := t.parse(args, 0); done {
 		return code
 	}
-	return t.run(ctx, t.config(ctx), func(m *engine.Migrator) error {
+	cfg := t.reading(ctx)
+	cfg.ReadOnly = !*rehearse // which writes a copy beside the database
+	return t.run(ctx, cfg, func(m *engine.Migrator) error {
 		p, err := m.Plan(ctx)
 		if err != nil {
 			return err

@@ -26,7 +26,7 @@ func runMigrateSnapshots(ctx context.Context, args []string, stdout, stderr io.W
 	if code, done := t.parse(args, 0); done {
 		return code
 	}
-	return t.run(ctx, t.config(ctx), func(m *engine.Migrator) error {
+	return t.run(ctx, t.reading(ctx), func(m *engine.Migrator) error {
 		list, err := m.Snapshots()
 		if err != nil {
 			return err

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -61,4 +63,27 @@ func TestSameContent(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+}
+
+// What only looks needs no leave to write; what would change something says so, and does not begin.
+func TestMigrateReadOnly(t *testing.T) {
+	t.Parallel()
+	s := newSchema(t, ordersFile, indexFile)
+	s.migrate(exitOK, "up", "--create")
+	s.write(3, columnFile)
+	writable := s.url
+	s.url = "file:" + filepath.ToSlash(s.path) + "?mode=ro"
+	for verb, code := range map[string]int{"status": exitPending, "plan": exitPending, "diff": exitOK, "verify": exitOK, "history": exitOK, "snapshots": exitOK} {
+		s.migrate(code, verb)
+	}
+	for _, args := range [][]string{{"up"}, {"down", "--to", "1"}, {"repair", "--rechain"}} {
+		if o := s.migrate(exitError, args...); !strings.Contains(o.stderr, "is open read only: open it for writing") {
+			t.Errorf("%v: %s", args, o.stderr)
+		}
+	}
+	if _, err := os.Stat(s.path + ".snapshots"); !os.IsNotExist(err) {
+		t.Errorf("a folder for copies: %v", err)
+	}
+	s.url = writable
+	s.migrate(exitOK, "up")
 }

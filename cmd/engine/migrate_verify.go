@@ -27,7 +27,7 @@ func runMigrateVerify(ctx context.Context, args []string, stdout, stderr io.Writ
 	if code, done := t.parse(args, 0); done {
 		return code
 	}
-	return t.run(ctx, t.config(ctx), func(m *engine.Migrator) error {
+	return t.run(ctx, t.reading(ctx), func(m *engine.Migrator) error {
 		v, err := m.Verify(ctx)
 		if err != nil {
 			return err

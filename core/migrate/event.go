@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/tidegate/engine/core/sqlite"
 )
 
 // Event tells how a change of the schema ended, well or not. A start that finds nothing to do makes none.
@@ -101,6 +103,9 @@ func (m *Migrator) count(e *Event) {
 
 // mayChange asks whoever knows whether the database may be written to at all.
 func (m *Migrator) mayChange(kind string) error {
+	if m.store.ReadOnly() {
+		return &sqlite.Error{Class: sqlite.ReadOnly, Op: "migrate " + kind, Msg: m.store.Location().String() + " is open read only: open it for writing"}
+	}
 	if m.cfg.Refuse == nil {
 		return nil
 	}
