@@ -27,6 +27,7 @@ func catalogue() map[string]error {
 		"ErrReentrant": engine.ErrReentrant, "ErrTxDone": engine.ErrTxDone,
 		"ErrUnavailable": engine.ErrUnavailable, "ErrQuarantined": engine.ErrQuarantined,
 		"ErrRejected": engine.ErrRejected, "ErrRuleFault": engine.ErrRuleFault, "ErrPluginQuarantined": engine.ErrPluginQuarantined,
+		"ErrPluginInService": engine.ErrPluginInService,
 		"ErrConstraint": engine.ErrConstraint, "ErrBusy": engine.ErrBusy, "ErrFull": engine.ErrFull, "ErrIO": engine.ErrIO,
 		"ErrCorrupt": engine.ErrCorrupt, "ErrNotDatabase": engine.ErrNotDatabase, "ErrCannotOpen": engine.ErrCannotOpen,
 		"ErrMoved": engine.ErrMoved, "ErrInterrupted": engine.ErrInterrupted, "ErrOutOfMemory": engine.ErrOutOfMemory,

@@ -77,6 +77,8 @@ var (
 	// ErrPluginQuarantined says that the plug-in that judges a table is out of service, so that the table cannot be written;
 	// *[PluginQuarantinedError] names both.
 	ErrPluginQuarantined = change.ErrQuarantined
+	// ErrPluginInService says that something cannot be done to a plug-in while its rules are in force.
+	ErrPluginInService = errors.New("engine: the plug-in is in service")
 
 	// ErrConstraint says that a constraint of the schema refused the row.
 	ErrConstraint = errors.New("engine: constraint violated")

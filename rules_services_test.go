@@ -16,6 +16,7 @@ import (
 	"github.com/tidegate/engine/plugins/wasm"
 	"github.com/tidegate/engine/plugins/wasm/wasmtest"
 	"github.com/tidegate/engine/policies/dailylimits"
+	"github.com/tidegate/engine/sdk/contract"
 )
 
 // limited is a registry whose one rule keeps values and counts, as a Go value or as a module.
@@ -137,5 +138,54 @@ func TestServicesInShadow(t *testing.T) {
 	exec("INSERT INTO orders (account_id, qty) VALUES (1, 5)", engine.ErrRejected)
 	if st := db.Rules().Stats(); st.Shadowed != 1 || st.Rejected != 1 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestKeptValues: what a rule keeps can be seen, and removed unless somebody counts on it; a rule that was made to forget begins anew.
+func TestKeptValues(t *testing.T) {
+	t.Parallel()
+	r := limited(t, nil, nil)
+	db := openAt(t, filepath.Join(t.TempDir(), "desk.db"), func(c *engine.Config) { c.Rules.Source = r })
+	ctx := t.Context()
+	exec := func(sql string, want error) {
+		t.Helper()
+		if _, err := db.Exec(ctx, sql); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", sql, err, want)
+		}
+	}
+	exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, account_id INTEGER, qty INTEGER) STRICT", nil)
+	if all, err := db.Rules().Kept(ctx); err != nil || len(all) != 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	exec("INSERT INTO orders (account_id, qty) VALUES (1, 5), (1, 5), (1, 5), (2, 5)", nil)
+	exec("INSERT INTO orders (account_id, qty) VALUES (1, 5)", engine.ErrRejected)
+	all, err := db.Rules().Kept(ctx)
+	values, err2 := db.Rules().KeptValues(ctx, "daily-limits", 100)
+	if err != nil || err2 != nil || len(all) != 1 || all[0].Plugin != "daily-limits" || all[0].Shadow || all[0].Values != 2 || len(values) != 2 {
+		t.Fatalf("%+v, %+v, %v, %v", all, values, err, err2)
+	}
+	size := int64(0)
+	for _, v := range values {
+		size += int64(contract.KeptSize(v.Key, len(v.Value)))
+	}
+	if all[0].Bytes != size {
+		t.Errorf("%d bytes, and the values are %d", all[0].Bytes, size)
+	}
+	if n, err := db.Rules().Forget(ctx, "daily-limits", false); n != 0 || !errors.Is(err, engine.ErrPluginInService) {
+		t.Errorf("%d, %v", n, err)
+	}
+	if n, err := db.Rules().Forget(ctx, "daily", true); n != 0 || err != nil {
+		t.Errorf("another plug-in: %d, %v", n, err)
+	}
+	exec("INSERT INTO orders (account_id, qty) VALUES (1, 5)", engine.ErrRejected)
+	if n, err := db.Rules().Forget(ctx, "daily-limits", true); n != 2 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	exec("INSERT INTO orders (account_id, qty) VALUES (1, 5)", nil)
+	if err := r.Unload("daily-limits"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.Rules().Forget(ctx, "daily-limits", false); n != 1 || err != nil {
+		t.Errorf("unloaded: %d, %v", n, err)
 	}
 }

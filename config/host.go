@@ -1,11 +1,8 @@
 package config
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -116,20 +113,26 @@ func (h *Host) store() {
 func (h *Host) remember(t plugins.Transition) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	if err := h.keep(ctx, t.Identity, t.At, t.Reason); err != nil {
+		h.log.Error("a quarantine is not stored: a restart would end it", "plugin", t.Identity.Name, "error", err)
+	}
+}
+
+// keep writes down that a version is in quarantine.
+func (h *Host) keep(ctx context.Context, id plugins.Identity, at time.Time, reason string) error {
 	h.moving.Lock()
 	defer h.moving.Unlock()
-	if !slices.Contains(h.Registry.Quarantined(), t.Identity) {
-		return // an operator was faster
+	if !slices.Contains(h.Registry.Quarantined(), id) {
+		return nil // an operator was faster
 	}
-	if h.stored[t.Identity] {
-		return // it comes from there
+	if h.stored[id] {
+		return nil // it comes from there
 	}
-	q := engine.PluginQuarantine{Plugin: t.Identity.Name, Version: t.Identity.Version, Module: t.Identity.Module, Config: t.Identity.Config, At: t.At, Reason: t.Reason}
-	if err := h.db.Rules().Quarantine(ctx, q); err != nil {
-		h.log.Error("a quarantine is not stored: a restart would end it", "plugin", q.Plugin, "error", err)
-		return
+	err := h.db.Rules().Quarantine(ctx, engine.PluginQuarantine{Plugin: id.Name, Version: id.Version, Module: id.Module, Config: id.Config, At: at, Reason: reason})
+	if err == nil {
+		h.stored[id] = true
 	}
-	h.stored[t.Identity] = true
+	return err
 }
 
 // Transition implements plugins.Observer.
@@ -171,60 +174,3 @@ func (h *Host) Log(ctx context.Context, plugin string, level uint32, text string
 // List describes every version in service.
 func (h *Host) List() []plugins.Info { return h.Registry.List() }
 
-// Act does what an operator wants of a plug-in: load, reload, unload, promote, quarantine or lift. reason is kept with a quarantine.
-//
-// # Errors
-//
-// plugins.ErrState for what has no meaning now, with the reason; else those of loading. After an error the version before is still in service.
-func (h *Host) Act(ctx context.Context, action, name, reason string) error {
-	switch loads := action == "load" || action == "reload"; {
-	case !h.any():
-		return fmt.Errorf("%w: no plug-ins are configured: set plugins.dir or plugins.builtin", plugins.ErrState)
-	case loads && slices.Contains(h.builtin, name):
-		return fmt.Errorf("%w: plug-in %s is one of plugins.builtin: change the configuration and restart", plugins.ErrState, name)
-	case loads && h.folder == nil:
-		return fmt.Errorf("%w: plugins.dir is not set: there is nothing to load from", plugins.ErrState)
-	}
-	switch action {
-	case "load":
-		return h.folder.Load(ctx, name)
-	case "reload":
-		if err := h.folder.Reload(ctx, name); err != nil {
-			return err
-		}
-		return h.release(ctx, name)
-	case "unload":
-		return h.Registry.Unload(name)
-	case "promote":
-		if err := h.Registry.Promote(name); err != nil {
-			return err
-		}
-		return h.release(ctx, name)
-	case "quarantine":
-		return h.Registry.Quarantine(name, "by an operator: "+cmp.Or(reason, "no reason given"))
-	case "lift":
-		h.moving.Lock()
-		defer h.moving.Unlock()
-		if err := h.Registry.Unquarantine(name); err != nil {
-			return err
-		}
-		return h.lift(ctx, name)
-	}
-	return fmt.Errorf("%w: a plug-in cannot be told to %q", plugins.ErrState, action)
-}
-
-// release forgets a stored quarantine once another version is in service: an operator has acted.
-func (h *Host) release(ctx context.Context, name string) error {
-	h.moving.Lock()
-	defer h.moving.Unlock()
-	if slices.ContainsFunc(h.Registry.Quarantined(), func(id plugins.Identity) bool { return id.Name == name }) {
-		return nil // what came is in shadow mode, beside it
-	}
-	return h.lift(ctx, name)
-}
-
-// lift forgets what is stored. h.moving is held.
-func (h *Host) lift(ctx context.Context, name string) error {
-	maps.DeleteFunc(h.stored, func(id plugins.Identity, _ bool) bool { return id.Name == name })
-	return h.db.Rules().Lift(ctx, name)
-}

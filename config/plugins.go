@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tidegate/engine/plugins"
@@ -90,4 +91,33 @@ func (p *Plugins) Verify(m *plugins.Manifest) error {
 		return err
 	}
 	return m.Verify(keys)
+}
+
+// Names are the plug-ins that a start would load, those of the directory as they lie there, in order.
+//
+// # Errors
+//
+// The directory cannot be read; what is wrong with an entry of plugins.builtin.
+func (p *Plugins) Names() ([]string, error) {
+	var names []string
+	for _, b := range p.Builtin {
+		m, err := b.Manifest()
+		if err != nil {
+			return nil, fmt.Errorf("plugins.builtin: %w", err)
+		}
+		names = append(names, m.Name)
+	}
+	if p.Dir != "" {
+		folder, err := plugins.OpenFolder(p.Dir, nil)
+		if err != nil {
+			return nil, fmt.Errorf("plugins.dir: %w", err)
+		}
+		there, err := folder.Names()
+		if err != nil {
+			return nil, fmt.Errorf("plugins.dir: %w", err)
+		}
+		names = append(names, there...)
+	}
+	slices.Sort(names)
+	return names, nil
 }

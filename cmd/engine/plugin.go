@@ -37,6 +37,7 @@ func pluginVerbs() []verb {
 		{"unload", "take a plug-in out of service: its tables are not judged any more", pluginAction("unload", "taken out of service")},
 		{"quarantine", "have the tables of a plug-in refuse writes, or end that", runPluginQuarantine},
 		{"guard", "make writes of other programs to a table fail, or end that", runPluginGuard},
+		{"kept", "what rules keep in the database, and a way to remove it", runPluginKept},
 		{"rejections", "the latest verdicts that are stored, newest first", runPluginRejections},
 	}
 }
