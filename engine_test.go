@@ -28,7 +28,7 @@ func catalogue() map[string]error {
 		"ErrUnavailable": engine.ErrUnavailable, "ErrQuarantined": engine.ErrQuarantined,
 		"ErrRejected": engine.ErrRejected, "ErrRuleFault": engine.ErrRuleFault, "ErrPluginQuarantined": engine.ErrPluginQuarantined,
 		"ErrPluginInService": engine.ErrPluginInService,
-		"ErrConstraint": engine.ErrConstraint, "ErrBusy": engine.ErrBusy, "ErrFull": engine.ErrFull, "ErrIO": engine.ErrIO,
+		"ErrConstraint":      engine.ErrConstraint, "ErrBusy": engine.ErrBusy, "ErrFull": engine.ErrFull, "ErrIO": engine.ErrIO,
 		"ErrCorrupt": engine.ErrCorrupt, "ErrNotDatabase": engine.ErrNotDatabase, "ErrCannotOpen": engine.ErrCannotOpen,
 		"ErrMoved": engine.ErrMoved, "ErrInterrupted": engine.ErrInterrupted, "ErrOutOfMemory": engine.ErrOutOfMemory,
 		"ErrTooBig": engine.ErrTooBig, "ErrArgs": engine.ErrArgs, "ErrSQL": engine.ErrSQL, "ErrForbidden": engine.ErrForbidden,

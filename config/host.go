@@ -173,4 +173,3 @@ func (h *Host) Log(ctx context.Context, plugin string, level uint32, text string
 
 // List describes every version in service.
 func (h *Host) List() []plugins.Info { return h.Registry.List() }
-

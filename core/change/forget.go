@@ -34,7 +34,9 @@ type KeptValue struct {
 }
 
 // named takes a stored name apart.
-func named(stored string) (plugin string, shadow bool) { return strings.CutSuffix(stored, besideActive) }
+func named(stored string) (plugin string, shadow bool) {
+	return strings.CutSuffix(stored, besideActive)
+}
 
 // AllKept lists what every plug-in keeps, by name.
 func AllKept(ctx context.Context, lanes *lane.Lanes) ([]Kept, error) {
