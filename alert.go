@@ -158,6 +158,10 @@ func (db *DB) standWatch(ctx context.Context) {
 	}
 	t.alarms.board = board
 	t.alarms.known.Store(board)
+	if t.file != nil {
+		begun := db.clock.Now()
+		db.chores.wg.Go(func() { db.recall(begun, db.chores.stop) })
+	}
 	if t.alarms.lease != nil {
 		tick := db.clock.Tick(alert.LeaseBeat)
 		db.chores.wg.Go(func() { db.keepTurn(tick, db.chores.stop) })
