@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/ledger"
+	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/clock"
 )
 
@@ -91,9 +92,18 @@ func (o *callOptions) keyed(db *DB, kind string, parts func() []any) (*keyed, er
 // prove lets the lane ask the key what became of a COMMIT.
 func (k *keyed) prove(job lane.JobOptions) lane.JobOptions {
 	if k != nil {
-		job.Proof = k.Committed
+		job.Proof = k.committed
 	}
 	return job
+}
+
+// committed is Committed for a call that writes its key. One that has found an earlier call's writes nothing, and would find that key whatever
+// became of its own group.
+func (k *keyed) committed(conn *sqlite.Conn) (bool, error) {
+	if k.hit {
+		return false, lane.ErrNoProof
+	}
+	return k.Committed(conn)
 }
 
 // look reads what an earlier call did; nil when this is the first.

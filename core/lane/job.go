@@ -22,7 +22,8 @@ type JobOptions struct {
 	RunOnce    bool          // the group ends with this job
 	Own        bool          // the engine's own: Admission.Write is not asked
 	// Proof, where not nil, tells on a connection that was opened after a failure whether the transaction was committed. It runs on the
-	// lane's goroutine and must not call foreign code.
+	// lane's goroutine and must not call foreign code. What it says holds for the whole group: a transaction that has left nothing behind to tell by
+	// returns ErrNoProof.
 	Proof func(*sqlite.Conn) (bool, error)
 }
 

@@ -2,6 +2,7 @@ package lane
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"time"
@@ -172,16 +173,21 @@ func (s *shift) ask(q *question) (fate, error) {
 			continue
 		}
 		there, err := j.opt.Proof(conn)
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrNoProof):
+			continue
+		case err != nil:
 			return fateUnknown, err
-		}
-		if there {
+		case there:
 			return fateCommitted, nil
 		}
 		return fateMissing, nil
 	}
 	return fateUnknown, nil
 }
+
+// ErrNoProof is what a Proof returns that can say nothing about its transaction. It reaches nobody else.
+var ErrNoProof = errors.New("the transaction left nothing behind that it could be told by")
 
 // audit looks for what was acknowledged last. A log that has begun anew since cannot show it, and needed not: it begins anew only
 // when all of it is in the database file.
