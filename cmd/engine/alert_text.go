@@ -41,7 +41,11 @@ func printAlerts(w io.Writer, got alertAnswer) error {
 		fmt.Fprintf(&b, "this server watches: process %d on %s tells of alerts, last heard of %s\n", t.Process, t.Host, t.Heard.Local().Format(time.DateTime))
 	}
 	for _, s := range got.Silences {
-		fmt.Fprintf(&b, "silence %d: %s until %s, by %s: %s\n", s.ID, s.String(), s.Until.Local().Format(time.DateTime), s.By, s.Why)
+		by := ""
+		if s.By != "" {
+			by = ", by " + s.By
+		}
+		fmt.Fprintf(&b, "silence %d: %s until %s%s: %s\n", s.ID, s.String(), s.Until.Local().Format(time.DateTime), by, s.Why)
 	}
 	_, err := io.WriteString(w, printableLines(b.String()))
 	return err

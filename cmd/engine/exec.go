@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/sqltext"
 )
 
 var execVerb = verb{name: "exec", summary: "run statements that write, in one durable transaction", run: runExec}
@@ -56,6 +57,11 @@ func runExec(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(positional) == 0 || len(bound.values) > 0 && len(positional) > 1 {
 		return misuse(stderr, "engine exec", fmt.Errorf("want one statement, or several without --arg; got %d and %d values", len(positional), len(bound.values)))
 	}
+	for i, sql := range positional {
+		if why := unfit(sql); why != "" {
+			return misuse(stderr, "engine exec", fmt.Errorf("statement %d: %s", i+1, why))
+		}
+	}
 	db, err := s.ruled(ctx, stderr, func(cfg *engine.Config) { cfg.Create, cfg.Adopt = *create, *adopt || cfg.Adopt })
 	if err != nil {
 		return failure(stderr, "exec", err)
@@ -72,6 +78,17 @@ func runExec(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return failure(stderr, "exec", err)
 	}
 	return exitOK
+}
+
+// unfit says why a text cannot be a statement of exec, and what to type instead; "" where it may be one. What else is wrong the engine says.
+func unfit(sql string) string {
+	switch list := sqltext.Statements(sql); {
+	case len(list) > 1:
+		return fmt.Sprintf("holds %d statements: put each in quotes of its own, or give a script to `engine shell`", len(list))
+	case len(list) == 1 && list[0].Words(1)[0] == "VACUUM":
+		return "VACUUM rewrites the whole file outside of any transaction, and nothing of the engine does that: stop what works on the database, and let sqlite3 do it"
+	}
+	return ""
 }
 
 // execute runs the statements in one transaction. failed is the number of the one that failed, 0 when it was none in particular.

@@ -121,6 +121,12 @@ func TestExecRefused(t *testing.T) {
 			t.Errorf("%s: code %d, stderr %q; want a refusal", sql, o.code, o.stderr)
 		}
 	}
+	for sql, want := range map[string]string{"INSERT INTO t VALUES (1); SELECT 2": "quotes of its own", "-- all of it\nvacuum": "outside of any transaction"} {
+		if o := program(t, "exec", "--db", url, "DELETE FROM t", sql); o.code != exitUsage || !strings.Contains(o.stderr, "statement 2: ") || !strings.Contains(o.stderr, want) {
+			t.Errorf("%s: code %d, stderr %q", sql, o.code, o.stderr)
+		}
+	}
+	must(t, "exec", "--db", url, "CREATE TRIGGER x AFTER INSERT ON t BEGIN DELETE FROM t WHERE a = 1; DELETE FROM t WHERE a = 2; END;")
 }
 
 func TestExecPrintsWhatIsReturned(t *testing.T) {

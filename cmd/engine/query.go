@@ -40,6 +40,9 @@ func runQuery(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	if len(positional) != 1 {
 		return misuse(stderr, "engine query", fmt.Errorf("want one statement, got %d arguments: put the SQL in quotes", len(positional)))
 	}
+	if *timeout < 0 {
+		return misuse(stderr, "engine query", errors.New("--timeout must not be negative; 0 is never"))
+	}
 	options := []any{engine.WithName("engine query")}
 	if *timeout > 0 {
 		options = append(options, engine.WithTimeout(*timeout))
