@@ -46,8 +46,8 @@ type changes struct {
 const roomKept = 64 << 10
 
 func (c *changes) reset() {
-	if len(c.rows) == 0 && c.err == nil {
-		return
+	if len(c.rows) == 0 && len(c.cells) == 0 && c.err == nil {
+		return // cells may be left of rows of which none is: what a trigger has taken away again
 	}
 	if cap(c.room) > roomKept || cap(c.cells) > roomKept {
 		*c = changes{}

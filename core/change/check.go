@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,8 +18,8 @@ import (
 type Check struct {
 	// Table is the watched table.
 	Table string
-	// Expr is the expression, such as "qty > 0 AND side IN ('B', 'S')". It sees the columns of the row but those that are computed when they are read, and
-	// it cannot look at other rows.
+	// Expr is the expression, such as "qty > 0 AND side IN ('B', 'S')". It sees the columns of the row, computed ones included, with the types and collations of the
+	// table. A subquery may look at other rows, but nothing asks again when those change.
 	Expr string
 	// Message is the reason that a caller gets; "" is the expression.
 	Message string
@@ -61,37 +62,34 @@ func (c *check) columns(all []column) []string {
 	return names
 }
 
-// query evaluates the expression over one row. The expression stands between parentheses on lines of its own, so that a comment in it ends.
-func (c *check) query(columns []string) string {
-	var b strings.Builder
-	b.WriteString("SELECT ((\n" + c.Expr + "\n) IS NOT FALSE) FROM (SELECT ")
-	for i, name := range columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "?%d AS %s", i+1, quoted(name))
-	}
-	b.WriteString(")")
-	return b.String()
+// query evaluates the expression over one row, as the table holds it: with its types, its collations and its computed columns, as a CHECK constraint would. The
+// expression stands between parentheses on lines of its own, so that a comment in it ends.
+func (c *check) query(t *table) string {
+	return "SELECT ((\n" + c.Expr + "\n) IS NOT FALSE)" + t.byKey()
 }
 
 // check evaluates an expression for the rows of a call.
-func (w *warden) check(ctx context.Context, c *check, k *call) (out contract.Outcome, err error) {
+func (w *warden) check(c *check, k *call) (out contract.Outcome, err error) {
 	defer w.quietly()()
+	if k.t.pk == nil && k.t.rowid == "" {
+		return out, errors.New(hiddenRowid)
+	}
 	guard := w.conn.Guard()
 	w.conn.SetGuard(sqlite.Guard{ReadOnly: true})
 	defer w.conn.SetGuard(guard)
-	s, err := w.conn.Prepare(c.query(k.r.Columns))
+	s, err := w.conn.Prepare(c.query(k.t))
 	if err != nil {
 		return out, err
 	}
 	defer s.Release()
-	args := make([]any, len(k.r.at))
+	args := make([]any, max(1, len(k.t.pk)))
 	var b sqlite.Block
 	for n, r := range k.rows {
-		row := k.c.image(k.t, r.new)
-		for i, at := range k.r.at {
-			args[i] = row[at]
+		if args[0] = r.to.id; k.t.pk != nil {
+			row := k.c.image(k.t, r.new)
+			for i, at := range k.t.pk {
+				args[i] = row[at]
+			}
 		}
 		if err := s.Bind(args); err != nil {
 			return out, err
@@ -99,7 +97,10 @@ func (w *warden) check(ctx context.Context, c *check, k *call) (out contract.Out
 		if _, err := s.Fetch(&b, 1); err != nil {
 			return out, err
 		}
-		if b.Len() != 1 || b.Row(0)[0].Int != 0 {
+		if b.Len() != 1 {
+			return out, fmt.Errorf("row %s cannot be read again", k.c.label(r, w.e.cfg.Keys))
+		}
+		if b.Row(0)[0].Int != 0 {
 			continue
 		}
 		reason := c.Message

@@ -292,7 +292,12 @@ func (w *warden) settle(ddl bool) error {
 		return err
 	}
 	if ddl {
-		if err := w.bind(); err != nil {
+		before := w.tables
+		err := w.bind()
+		if err == nil {
+			err = w.came(before)
+		}
+		if err != nil {
 			return err
 		}
 		w.known = false // the number of the schema grows when the transaction ends

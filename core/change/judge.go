@@ -170,7 +170,7 @@ func (k *call) validate(ctx context.Context, at time.Time) (out contract.Outcome
 		}
 	}()
 	if c, ok := k.r.Validator.(*check); ok {
-		return k.w.check(ctx, c, k)
+		return k.w.check(c, k)
 	}
 	if err := k.w.batch.Check(); err != nil {
 		return out, fmt.Errorf("its rows do not fit one call: %w", err)

@@ -166,6 +166,27 @@ func rowidName(columns []column) string {
 	return ""
 }
 
+// hiddenRowid is why rows of a table cannot be found again.
+const hiddenRowid = "its columns hide every name of the rowid: rename one of rowid, _rowid_ and oid"
+
+// came refuses tables that were not there before a statement and have rows after it, of which no hook tells: CREATE TABLE … AS and ALTER TABLE … RENAME TO.
+func (w *warden) came(before map[string]*table) error {
+	for _, t := range w.tables {
+		if t.err != nil || before[strings.ToLower(t.name)] != nil {
+			continue
+		}
+		rows, err := w.read("SELECT 1 FROM main." + quoted(t.name) + " LIMIT 1")
+		if err != nil {
+			return err
+		}
+		if len(rows) > 0 {
+			who := t.rules[0].Validator.Identity()
+			return &FaultError{Plugin: who.Name, Version: who.Version, Table: t.name, Reason: "it came into being with rows that nobody was asked about: make it empty and INSERT them, or write a migration"}
+		}
+	}
+	return nil
+}
+
 // read runs a query of the engine's own and returns its rows.
 func (w *warden) read(sql string, args ...any) ([][]sqlite.Value, error) {
 	defer w.quietly()()

@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/tidegate/engine/core/sqlite"
@@ -130,7 +131,7 @@ func (w *warden) current(id rowKey, b begin) ([]sqlite.Value, error) {
 		args = []any{id.k.id}
 		if t.rowid == "" {
 			who := t.rules[0].Validator.Identity()
-			return nil, &FaultError{Plugin: who.Name, Version: who.Version, Table: t.name, Reason: "its columns hide every name of the rowid: rename one of rowid, _rowid_ and oid"}
+			return nil, &FaultError{Plugin: who.Name, Version: who.Version, Table: t.name, Reason: hiddenRowid}
 		}
 	}
 	rows, err := w.read(t.select1(), args...)
@@ -150,6 +151,14 @@ func (t *table) select1() string {
 		}
 		b.WriteString(quoted(c))
 	}
+	b.WriteString(t.byKey())
+	return b.String()
+}
+
+// byKey is the end of a query for a row by its key, whose values are its arguments. Two keys that the table's collation takes for the same are different rows of a
+// transaction that has replaced one by the other, so they are compared byte by byte besides.
+func (t *table) byKey() string {
+	var b strings.Builder
 	b.WriteString(" FROM main." + quoted(t.name) + " WHERE ")
 	if t.pk == nil {
 		b.WriteString(t.rowid + " = ?1")
@@ -159,7 +168,7 @@ func (t *table) select1() string {
 		if i > 0 {
 			b.WriteString(" AND ")
 		}
-		b.WriteString(quoted(t.cols[p]) + " = ?")
+		fmt.Fprintf(&b, "%[1]s = ?%[2]d AND %[1]s COLLATE BINARY = ?%[2]d", quoted(t.cols[p]), i+1)
 	}
 	return b.String()
 }
