@@ -63,6 +63,9 @@ func runExport(ctx context.Context, args []string, stdout, stderr io.Writer) int
 	default:
 		c.opt.Format, err = c.file.format(c.out)
 	}
+	if err == nil && c.out != "-" {
+		err = spare(*url, c.out)
+	}
 	if err != nil {
 		return misuse(stderr, "engine export", err)
 	}

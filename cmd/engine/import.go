@@ -102,6 +102,15 @@ func (c *importing) complete(positional []string) (err error) {
 	if c.opt.Format, err = c.file.format(positional[0]); err != nil {
 		return err
 	}
+	if c.rejects != "" {
+		url := ""
+		if settings, err := c.sources.load(); err == nil { // else the opening says what is wrong
+			url = settings.Engine.URL
+		}
+		if err := spare(url, c.rejects, positional[0]); err != nil {
+			return fmt.Errorf("--rejects: %w", err)
+		}
+	}
 	c.opt.SkipBad = c.onError == "skip"
 	c.opt.Map, c.opt.Scale = c.mapped, map[string]int{}
 	for column, digits := range c.scaled {
