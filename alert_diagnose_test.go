@@ -35,6 +35,8 @@ type incident struct {
 	usual func(*stage)
 	// within bounds the intervals until the alert fires, and until it ends.
 	within int
+	// restart ends the engine before the cause comes, and starts it again.
+	restart bool
 }
 
 // stage is a database with everything that an incident may do to it.
@@ -46,6 +48,7 @@ type stage struct {
 	free   *atomic.Int64
 	path   string
 	undo   []func()
+	open   func() *engine.DB
 	last   any // what begin hands to each and end
 	passed int // intervals
 }
@@ -64,17 +67,21 @@ func perform(t *testing.T, x *incident) *stage {
 		x.config(&cfg)
 	}
 	ctx := testdb.WithFree(testdb.WithFaults(testdb.WithClock(t.Context(), s.clock), s.faults), func(string) (int64, bool) { return s.free.Load(), true })
-	db, err := engine.Open(ctx, cfg)
-	if err != nil {
-		t.Fatal(err)
+	s.open = func() *engine.DB {
+		db, err := engine.Open(ctx, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
 	}
-	s.db = db
+	s.db = s.open()
+	db := s.db
 	t.Cleanup(func() {
 		s.faults.Clear()
 		for _, f := range s.undo {
 			f()
 		}
-		if err := db.Close(); err != nil {
+		if err := s.db.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -217,6 +224,12 @@ func (x *incident) run(t *testing.T) {
 	noise := s.events(x.rule, "fired")
 	if noise > 0 && !slices.Contains(ofTheMachine(), x.rule) {
 		t.Fatalf("%s has fired without its cause", x.rule)
+	}
+	if x.restart {
+		if err := s.db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s.db = s.open()
 	}
 	if x.begin != nil {
 		x.begin(s)

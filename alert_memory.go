@@ -19,6 +19,8 @@ type experience struct {
 	memory diagnose.Memory
 	plans  planMemory
 	host   hostWatch
+	shelf  *diagnose.Shelf // nil: nothing of it is stored
+	saved  time.Time
 
 	mu      sync.Mutex
 	at      time.Time
@@ -33,6 +35,7 @@ func (db *DB) remember(ctx context.Context, now time.Time, readings []metric.Rea
 	d := db.chores.watched.experience.digest(db, now, readings)
 	busiest := d.Busiest()
 	db.learn(ctx, now, busiest[:min(3*plansEach, len(busiest))])
+	db.writeDown(ctx, now, false)
 }
 
 // digest makes and keeps what there is to remember of the interval.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/core/alert"
+	"github.com/tidegate/engine/core/alert/diagnose"
 	"github.com/tidegate/engine/core/metric"
 	"github.com/tidegate/engine/internal/sidecar"
 )
@@ -54,4 +55,59 @@ func study(ctx context.Context, file *sidecar.File, interval time.Duration, from
 		l.Step(at, alertSamples(l, readings))
 		return nil
 	})
+}
+
+// savedEvery is how often what is remembered for diagnoses is written down: so much of it is lost with a process that is killed.
+const savedEvery = 10 * time.Minute
+
+// recollect takes up what processes before this one have remembered for diagnoses.
+func (db *DB) recollect(ctx context.Context, now time.Time) {
+	t := db.chores.watched
+	if t.file == nil {
+		return
+	}
+	x := &t.experience
+	x.shelf, x.saved = diagnose.NewShelf(t.file), now
+	plans, err := x.shelf.Load(ctx, &x.memory, now)
+	if err != nil {
+		db.log.Warn("what was usual before this start is not known: diagnoses judge figures by themselves until it is learnt anew", "file", t.file.Path(), "error", err)
+		return
+	}
+	for _, p := range plans {
+		x.plans.keep(p.Fingerprint, knownPlan{steps: p.Steps, rows: p.Rows, at: now}) // as of now, or what it has become meanwhile would be taken for what it was
+	}
+}
+
+// writeDown writes down what is remembered, where it is time and nobody else writes into the file.
+func (db *DB) writeDown(ctx context.Context, now time.Time, last bool) {
+	t := db.chores.watched
+	x := &t.experience
+	if x.shelf == nil || !last && now.Sub(x.saved) < savedEvery && !now.Before(x.saved) {
+		return
+	}
+	if l := t.alarms.lease; l != nil && !l.Held(ctx) {
+		return
+	}
+	if last {
+		x.memory.Settle()
+	}
+	x.saved = now
+	bounded, cancel := context.WithTimeout(ctx, tellBound)
+	defer cancel()
+	if err := x.shelf.Save(bounded, &x.memory, x.plans.list()); err != nil {
+		db.log.Warn("what is usual was not written down, and is not known after the next start", "file", t.file.Path(), "error", err)
+	}
+}
+
+// list is what is known of plans.
+func (p *planMemory) list() []diagnose.KnownPlan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]diagnose.KnownPlan, 0, len(p.known))
+	for f, k := range p.known {
+		if k.steps != "" {
+			out = append(out, diagnose.KnownPlan{Fingerprint: f, Steps: k.steps, Rows: k.rows, At: k.at})
+		}
+	}
+	return out
 }

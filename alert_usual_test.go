@@ -76,3 +76,21 @@ func TestUsualAfterRestart(t *testing.T) {
 		})
 	}
 }
+
+// What diagnoses compare with is known after a restart as well: plans, steps, how long a COMMIT takes.
+func TestDiagnosisAfterRestart(t *testing.T) {
+	t.Parallel()
+	for _, x := range latencyIncidents() {
+		if x.name != "index gone" && x.name != "slow disk" {
+			continue
+		}
+		before := x.config
+		x.restart, x.config = true, func(c *engine.Config) {
+			c.Telemetry.Store = true
+			if before != nil {
+				before(c)
+			}
+		}
+		t.Run(x.name, x.run)
+	}
+}

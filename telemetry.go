@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidegate/engine/core/alert"
 	"github.com/tidegate/engine/core/alert/deliver"
+	"github.com/tidegate/engine/core/alert/diagnose"
 	"github.com/tidegate/engine/core/change"
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/metric"
@@ -123,7 +124,7 @@ func (db *DB) measure(ctx context.Context, loc sqlite.Location) {
 		path = loc.Path + ".telemetry.db"
 	}
 	if c.Store && path != "" {
-		file, err := sidecar.Open(ctx, path, c.Limit, slices.Concat(metric.Schema(), slowlog.Schema(), alert.Schema(), deliver.Schema())...)
+		file, err := sidecar.Open(ctx, path, c.Limit, slices.Concat(metric.Schema(), slowlog.Schema(), alert.Schema(), deliver.Schema(), diagnose.Schema())...)
 		if err != nil {
 			db.log.Warn("metrics and slow statements are not stored", "file", path, "error", err)
 		} else {
@@ -150,6 +151,7 @@ func (db *DB) lookAtItself(tick *clock.Ticker, stop <-chan struct{}) {
 	ctx := context.Background()
 	var m moments
 	m.at, m.minute = db.clock.Now(), db.clock.Now().Truncate(time.Minute)
+	db.recollect(ctx, m.at)
 	for {
 		select {
 		case <-tick.C:
@@ -277,6 +279,7 @@ func (t *telemetry) close(db *DB) {
 	if t.exporter != nil {
 		_ = t.exporter.Close(ctx) // nobody listens any more
 	}
+	db.writeDown(ctx, db.clock.Now(), true)
 	t.alarms.dismiss(db)
 	if t.file != nil {
 		if err := t.file.Close(); err != nil {

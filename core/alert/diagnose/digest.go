@@ -10,9 +10,9 @@ import (
 // Digest is what happened in one interval, or in several that were merged. The zero value is an interval in which nothing happened. It is not safe for
 // concurrent use while it is changed.
 type Digest struct {
-	// At is when the latest interval ended, Span how long all of them were.
-	At   time.Time
-	Span time.Duration
+	// At is when the latest interval ended, Begun when the first did, Span how long all of them were: while the engine does not run there are none.
+	At, Begun time.Time
+	Span      time.Duration
 	// Intervals is how many there are.
 	Intervals int
 	// Serial is that of the last operation of the flight recorder before the first of them.
@@ -91,6 +91,9 @@ const mostKinds = 256
 func (d *Digest) Then(o *Digest) {
 	if d.Intervals == 0 {
 		d.Serial = o.Serial
+		if d.Begun = o.Begun; d.Begun.IsZero() {
+			d.Begun = o.At
+		}
 	}
 	d.At, d.Span, d.Intervals = o.At, d.Span+o.Span, d.Intervals+o.Intervals
 	d.Commits = d.Commits.Merge(o.Commits)

@@ -23,7 +23,6 @@ type Memory struct {
 	mu     sync.Mutex
 	recent []*Digest // one an interval, oldest first
 	past   []*Digest // an hour each, oldest first
-	begun  time.Time // when the latest of past began
 }
 
 // Add adds the interval that has just ended.
@@ -39,8 +38,8 @@ func (m *Memory) Add(d *Digest) {
 
 // settle puts an interval to what is usual.
 func (m *Memory) settle(d *Digest) {
-	if len(m.past) == 0 || d.At.Sub(m.begun) >= pastSpan {
-		m.past, m.begun = append(m.past, new(Digest)), d.At
+	if n := len(m.past); n == 0 || d.At.Sub(m.past[n-1].Begun) >= pastSpan || d.At.Before(m.past[n-1].Begun) {
+		m.past = append(m.past, new(Digest))
 		m.past = m.past[max(0, len(m.past)-pastPieces):]
 	}
 	m.past[len(m.past)-1].Then(d)

@@ -72,6 +72,9 @@ func diskFilling(s *scene) finding {
 	from, over := free.First, s.Now.Span
 	if u, ok := s.Usual.Levels["disk/free"]; ok && s.known() {
 		from, over = u.First, over+s.Usual.Span
+		if !s.Usual.Begun.IsZero() && s.Now.At.After(s.Usual.Begun) {
+			over = max(over, s.Now.At.Sub(s.Usual.Begun)) // with the time in which the engine did not run
+		}
 	}
 	lost := from - free.Last
 	if lost <= 0 {
