@@ -14,6 +14,7 @@ import (
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/config"
 	"github.com/tidegate/engine/internal/server"
+	"github.com/tidegate/engine/internal/shell"
 )
 
 var healthVerb = verb{name: "health", summary: "check that the database can be relied on; exit code 1 if not; end a quarantine", run: runHealth}
@@ -216,18 +217,7 @@ func printHealth(w io.Writer, r *healthReport, asJSON bool) error {
 	}
 	t := newTable(w, []string{"check", "state", "detail", "remedy"})
 	for _, c := range r.Checks {
-		state, remedy := "ok", c.Remedy
-		switch {
-		case c.OK:
-		case c.Ready:
-			state = "WARNING"
-		default:
-			state = "FAILED"
-		}
-		if remedy == "" {
-			remedy = "-"
-		}
-		if err := t.row([]any{c.Name, state, c.Detail, remedy}); err != nil {
+		if err := t.row(shell.CheckRow(c.Name, c.OK, c.Ready, c.Detail, c.Remedy)); err != nil {
 			return err
 		}
 	}

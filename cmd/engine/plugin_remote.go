@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/server"
 )
 
 const pluginListExamples = `  engine plugin list
@@ -17,36 +18,10 @@ It asks a running engine serve, which it finds by the same settings.
 `
 
 // servedPlugins is the answer of a server, and what --json prints.
-type servedPlugins struct {
-	Plugins []servedPlugin `json:"plugins"`
-	Rules   servedRules    `json:"rules"`
-}
-
-// servedRules counts what rules were asked and answered.
-type servedRules struct {
-	Calls    uint64 `json:"calls"`
-	Rows     uint64 `json:"rows"`
-	Micros   int64  `json:"microseconds"`
-	Rejected uint64 `json:"rejected"`
-	Warned   uint64 `json:"warned"`
-	Failed   uint64 `json:"failed"`
-	Allowed  uint64 `json:"allowed"`
-	Shadowed uint64 `json:"shadowed"`
-}
+type servedPlugins server.PluginsReport
 
 // servedPlugin is a version in service.
-type servedPlugin struct {
-	Name      string      `json:"name"`
-	Version   string      `json:"version"`
-	State     string      `json:"state"`
-	Tables    []string    `json:"tables"`
-	Faults    int         `json:"faults"`
-	LastFault string      `json:"last_fault"`
-	Module    string      `json:"module"`
-	Config    string      `json:"config"`
-	Shadow    bool        `json:"shadow"`
-	Asked     servedRules `json:"asked"`
-}
+type servedPlugin = server.PluginReport
 
 func runPluginList(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flags("plugin list", "[flags]", pluginListExamples)
@@ -60,9 +35,9 @@ func runPluginList(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return misuse(stderr, "engine plugin list", errors.New("takes no arguments"))
 	}
 	var list servedPlugins
-	server, err := s.connect()
+	to, err := s.connect()
 	if err == nil {
-		err = server.call(ctx, "/v1/plugins", nil, &list)
+		err = to.call(ctx, "/v1/plugins", nil, &list)
 	}
 	if err == nil && *asJSON {
 		err = printObject(stdout, list)
@@ -104,15 +79,15 @@ const loadTime = 2 * time.Minute
 
 // act tells a server to do something to a plug-in.
 func (s *sources) act(ctx context.Context, action, name, reason string) error {
-	server, err := s.connect()
+	to, err := s.connect()
 	if err != nil {
 		return err
 	}
-	server.client.Timeout = loadTime
+	to.client.Timeout = loadTime
 	var ok struct {
 		Done bool `json:"done"`
 	}
-	return server.call(ctx, "/v1/plugins/"+name+"/"+action, map[string]string{"reason": reason}, &ok)
+	return to.call(ctx, "/v1/plugins/"+name+"/"+action, map[string]string{"reason": reason}, &ok)
 }
 
 // pluginAction is a verb that tells a server to do something to a plug-in.

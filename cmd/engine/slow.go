@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/url"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/slowlog"
-	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/internal/sidecar"
 )
 
@@ -116,22 +114,7 @@ func (c *slowCall) entries(ctx context.Context, filter engine.SlowFilter) ([]eng
 }
 
 func (c *slowCall) fromFile(ctx context.Context, filter engine.SlowFilter) ([]engine.SlowEntry, error) {
-	settings, err := c.sources.load()
-	if err != nil {
-		return nil, err
-	}
-	path := settings.Engine.Telemetry.Path
-	if path == "" {
-		loc, err := sqlite.ParseURL(settings.Engine.URL)
-		if err != nil {
-			return nil, err
-		}
-		path = loc.Path + ".telemetry.db"
-	}
-	file, err := sidecar.OpenReadOnly(ctx, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is not there: no server has stored telemetry of this database (telemetry.store), or it is elsewhere (telemetry.path)", path)
-	}
+	file, err := telemetryFile(ctx, c.sources, sidecar.OpenReadOnly)
 	if err != nil {
 		return nil, err
 	}

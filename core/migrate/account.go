@@ -2,12 +2,10 @@ package migrate
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"maps"
-	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -126,7 +124,7 @@ func (h *hasher) hash(ctx context.Context, conn *sqlite.Conn, name string, colum
 	sql := "SELECT " + strings.Join(list, ", ") + " FROM " + quoteName(name)
 	var buf []byte
 	row := func(v []sqlite.Value) error {
-		buf = encode(buf[:0], v)
+		buf = sqlite.AppendExact(buf[:0], v)
 		p.rows++
 		p.a += maphash.Bytes(h.one, buf)
 		p.b += maphash.Bytes(h.two, buf)
@@ -152,23 +150,6 @@ func (h *hasher) hash(ctx context.Context, conn *sqlite.Conn, name string, colum
 	n, err := conn.QueryInt("SELECT count(*) FROM " + quoteName(name))
 	p.rows = uint64(n)
 	return p, err
-}
-
-// encode writes values so that different rows give different bytes, with the storage class of each.
-func encode(buf []byte, values []sqlite.Value) []byte {
-	for _, v := range values {
-		buf = append(buf, byte(v.Type))
-		switch v.Type {
-		case sqlite.Integer:
-			buf = binary.LittleEndian.AppendUint64(buf, uint64(v.Int))
-		case sqlite.Float:
-			buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(v.Float))
-		case sqlite.Text, sqlite.Blob:
-			buf = binary.LittleEndian.AppendUint64(buf, uint64(len(v.Bytes)))
-			buf = append(buf, v.Bytes...)
-		}
-	}
-	return buf
 }
 
 // kept is a table that must hold the same rows afterwards, and the columns that can be compared.

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
-	"math"
 	"slices"
 
 	"github.com/tidegate/engine/core/lane"
@@ -53,20 +52,7 @@ func (l *readLog) forget() {
 // add takes a row into the digest. Types and lengths are in it, so that no two rows look alike.
 func (e *entry) add(row []sqlite.Value) {
 	e.rows++
-	b := binary.LittleEndian.AppendUint32(e.buf[:0], uint32(len(row)))
-	for i := range row {
-		v := &row[i]
-		b = append(b, byte(v.Type))
-		switch v.Type {
-		case sqlite.Integer:
-			b = binary.LittleEndian.AppendUint64(b, uint64(v.Int))
-		case sqlite.Float:
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v.Float))
-		case sqlite.Text, sqlite.Blob:
-			b = binary.LittleEndian.AppendUint64(b, uint64(len(v.Bytes)))
-			b = append(b, v.Bytes...)
-		}
-	}
+	b := sqlite.AppendExact(binary.LittleEndian.AppendUint32(e.buf[:0], uint32(len(row))), row)
 	e.sum.Write(b)
 	e.buf = b
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
@@ -41,43 +40,17 @@ func find(path string) (route, string, bool) {
 	return route{}, "", false
 }
 
-// shownPlugin is what is said about a version.
-type shownPlugin struct {
-	Name      string     `json:"name"`
-	Version   string     `json:"version"`
-	State     string     `json:"state"`
-	Tables    []string   `json:"tables"`
-	Faults    int        `json:"faults"`
-	LastFault string     `json:"last_fault"`
-	Module    string     `json:"module"`
-	Config    string     `json:"config"`
-	Shadow    bool       `json:"shadow"` // it is asked beside the active version, and refuses nothing
-	Asked     shownRules `json:"asked"`
-}
-
-// shownRules counts what rules did since the database was opened.
-type shownRules struct {
-	Calls    uint64 `json:"calls"`
-	Rows     uint64 `json:"rows"`
-	MicroSec int64  `json:"microseconds"`
-	Rejected uint64 `json:"rejected"`
-	Warned   uint64 `json:"warned"`
-	Failed   uint64 `json:"failed"`
-	Allowed  uint64 `json:"allowed"`
-	Shadowed uint64 `json:"shadowed"`
-}
-
-func shownStats(st engine.RulesStats) shownRules {
-	return shownRules{st.Calls, st.Rows, st.Time.Microseconds(), st.Rejected, st.Warned, st.Failed, st.Allowed, st.Shadowed}
+func shownStats(st engine.RulesStats) RulesReport {
+	return RulesReport{st.Calls, st.Rows, st.Time.Microseconds(), st.Rejected, st.Warned, st.Failed, st.Allowed, st.Shadowed}
 }
 
 // listPlugins answers with the versions in service and what their rules did.
 func (s *Server) listPlugins(e *exchange) error {
-	list := []shownPlugin{}
+	list := []PluginReport{}
 	each := s.db.Rules().Each()
 	if s.plugins != nil {
 		for _, i := range s.plugins.List() {
-			p := shownPlugin{i.Identity.Name, i.Identity.Version, i.State.String(), i.Tables, i.Faults, i.LastFault, i.Identity.Module, i.Identity.Config, i.Shadow, shownRules{}}
+			p := PluginReport{i.Identity.Name, i.Identity.Version, i.State.String(), i.Tables, i.Faults, i.LastFault, i.Identity.Module, i.Identity.Config, i.Shadow, RulesReport{}}
 			for _, st := range each {
 				if st.Plugin == p.Name && st.Version == p.Version && st.Shadow == p.Shadow {
 					p.Asked = shownStats(st.Stats)
@@ -86,13 +59,7 @@ func (s *Server) listPlugins(e *exchange) error {
 			list = append(list, p)
 		}
 	}
-	b, err := json.Marshal(map[string]any{"plugins": list,
-		"rules": shownStats(s.db.Rules().Stats())})
-	if err != nil {
-		return err
-	}
-	e.reply(http.StatusOK, b)
-	return nil
+	return e.document(PluginsReport{Plugins: list, Rules: shownStats(s.db.Rules().Stats())})
 }
 
 // act does something to a plug-in.

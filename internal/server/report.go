@@ -59,3 +59,35 @@ func ReportOf(h *engine.Health, trusted bool) HealthReport {
 	}
 	return a
 }
+
+// PluginsReport is what /v1/plugins, and engine plugin list --json, say of the plug-ins in service and of what rules did.
+type PluginsReport struct {
+	Plugins []PluginReport `json:"plugins"`
+	Rules   RulesReport    `json:"rules"`
+}
+
+// PluginReport is what is said about a version.
+type PluginReport struct {
+	Name      string      `json:"name"`
+	Version   string      `json:"version"`
+	State     string      `json:"state"`
+	Tables    []string    `json:"tables"`
+	Faults    int         `json:"faults"`
+	LastFault string      `json:"last_fault"`
+	Module    string      `json:"module"`
+	Config    string      `json:"config"`
+	Shadow    bool        `json:"shadow"` // it is asked beside the active version, and refuses nothing
+	Asked     RulesReport `json:"asked"`
+}
+
+// RulesReport counts what rules were asked and answered since the database was opened.
+type RulesReport struct {
+	Calls    uint64 `json:"calls"`
+	Rows     uint64 `json:"rows"`
+	Micros   int64  `json:"microseconds"`
+	Rejected uint64 `json:"rejected"`
+	Warned   uint64 `json:"warned"`
+	Failed   uint64 `json:"failed"`
+	Allowed  uint64 `json:"allowed"`
+	Shadowed uint64 `json:"shadowed"`
+}

@@ -39,18 +39,7 @@ func (s *Shell) health(ctx context.Context, _ string) error {
 	h := s.db.Health(ctx)
 	var rows [][]any
 	for _, c := range h.Checks {
-		state, remedy := "ok", c.Remedy
-		switch {
-		case c.OK:
-		case c.Ready:
-			state = "WARNING"
-		default:
-			state = "FAILED"
-		}
-		if remedy == "" {
-			remedy = "-"
-		}
-		rows = append(rows, []any{c.Name, state, c.Detail, remedy})
+		rows = append(rows, CheckRow(c.Name, c.OK, c.Ready, c.Detail, c.Remedy))
 	}
 	if err := s.list([]string{"check", "state", "detail", "remedy"}, rows); err != nil {
 		return err
@@ -59,6 +48,19 @@ func (s *Shell) health(ctx context.Context, _ string) error {
 		return errors.New("a check failed")
 	}
 	return nil
+}
+
+// CheckRow is a line of a table of checks: name, state, detail and remedy. A check that is not ok, but ready, is a warning.
+func CheckRow(name string, ok, ready bool, detail, remedy string) []any {
+	state := "ok"
+	switch {
+	case ok:
+	case ready:
+		state = "WARNING"
+	default:
+		state = "FAILED"
+	}
+	return []any{name, state, detail, cmp.Or(remedy, "-")}
 }
 
 func (s *Shell) ps(context.Context, string) error {

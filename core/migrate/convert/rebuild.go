@@ -1,10 +1,8 @@
 package convert
 
 import (
-	"encoding/binary"
 	"fmt"
 	"hash/maphash"
-	"math"
 	"strings"
 
 	"github.com/tidegate/engine/core/sqlite"
@@ -160,19 +158,6 @@ type multiset struct {
 func newMultiset() *multiset { return &multiset{seed: maphash.MakeSeed()} }
 
 func (m *multiset) add(row []sqlite.Value) {
-	b := m.buf[:0]
-	for _, v := range row {
-		b = append(b, byte(v.Type))
-		switch v.Type {
-		case sqlite.Integer:
-			b = binary.LittleEndian.AppendUint64(b, uint64(v.Int))
-		case sqlite.Float:
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v.Float))
-		case sqlite.Text, sqlite.Blob:
-			b = binary.LittleEndian.AppendUint64(b, uint64(len(v.Bytes)))
-			b = append(b, v.Bytes...)
-		}
-	}
-	m.buf = b
-	m.sum += maphash.Bytes(m.seed, b)
+	m.buf = sqlite.AppendExact(m.buf[:0], row)
+	m.sum += maphash.Bytes(m.seed, m.buf)
 }
