@@ -35,7 +35,7 @@ func TestFailuresAreDocumented(t *testing.T) {
 // Every error of the engine that a request can meet has a kind: what is answered as "internal" is a mistake of ours.
 func TestEveryErrorHasAKind(t *testing.T) {
 	t.Parallel()
-	none := "ErrNoRows ErrConfig ErrMigration ErrDecimal ErrReentrant ErrKeyReused ErrAlreadyApplied" // not of a request: no Scan, no Open, no keys
+	none := "ErrNoRows ErrConfig ErrMigration ErrDecimal ErrReentrant ErrKeyReused ErrAlreadyApplied ErrPluginInService" // not of a request: no Scan, no Open, no keys, no kept values
 	known := map[string]error{
 		"ErrClosed": engine.ErrClosed, "ErrReadOnly": engine.ErrReadOnly, "ErrNotAdopted": engine.ErrNotAdopted, "ErrSchemaFenced": engine.ErrSchemaFenced,
 		"ErrOverloaded": engine.ErrOverloaded, "ErrUnavailable": engine.ErrUnavailable, "ErrQuarantined": engine.ErrQuarantined,
