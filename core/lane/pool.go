@@ -80,6 +80,11 @@ func (p *pool) checkout(ctx context.Context, r *Reader) error {
 			return err
 		}
 		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			p.giveBack(got)
+			return ErrClosed
+		}
 	}
 	r.place = len(p.active)
 	p.active = append(p.active, r)
@@ -154,11 +159,15 @@ func (p *pool) forsake(w *connWait, r *Reader, cause error, began time.Time) err
 func (p *pool) giveBack(got parked) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if got.conn == nil {
+	switch {
+	case got.conn == nil:
 		p.lost()
-		return
+	case p.closed: // nobody else comes by to close it
+		got.conn.Close()
+		p.lost()
+	default:
+		p.park(got)
 	}
-	p.park(got)
 }
 
 // checkin takes r's connection back. A connection that is in doubt, stale or fat is closed.
