@@ -17,13 +17,26 @@ func (s *shift) checkpointDue() bool {
 		return false
 	}
 	frames := s.conn.WALFrames()
-	s.w.stats.wal.used.Store(s.conn.WALUsed())
+	before, last := s.w.stats.wal.used.Swap(s.conn.WALUsed()), s.w.wal.last()
+	if before < last && s.w.walUsed() >= last {
+		s.w.lanes.govern(s.w.lanes.clock.Now()) // what is left to the cap is little: not only at the next look
+	}
 	tried := int(s.w.stats.wal.tried.Load())
 	if frames < tried {
 		tried = 0 // the WAL was reset
 		s.w.stats.wal.tried.Store(0)
 	}
-	return frames-tried >= s.w.wal.CheckpointFrames || s.w.stats.wal.pin.stale(s.w.cfg.IdleTruncate)
+	if frames-tried >= s.w.wal.CheckpointFrames || s.w.stats.wal.pin.stale(s.w.cfg.IdleTruncate) {
+		return true
+	}
+	switch {
+	case !s.w.lanes.governor.held.Load():
+		return false
+	case s.w.walUsed() < last:
+		s.w.lanes.resetDone()
+		return false
+	}
+	return true // while readers are held back there is an instant without one, which must be used
 }
 
 // checkpoint runs after an acknowledgement. It never delays somebody who was promised an answer, only those who come next.

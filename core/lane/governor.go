@@ -4,6 +4,7 @@ import (
 	"context"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidegate/engine/internal/clock"
@@ -17,6 +18,43 @@ const governEvery = 50 * time.Millisecond
 type governor struct {
 	mu   sync.Mutex
 	shut chan struct{} // closed when analytics snapshots may start again; nil: they may
+
+	// Near the cap whoever lost his snapshot and begins the next one at once would be in the way again: all wait for a moment.
+	held  atomic.Bool
+	reset chan struct{} // closed when the log has begun anew; nil while nobody is held back
+}
+
+// heldBack is how long a new session waits for the log to begin anew at most. Where something else is in the way that does not happen, and reads
+// must go on.
+const heldBack = 100 * time.Millisecond
+
+// holdBack lets a new session wait while snapshots are being ended.
+func (l *Lanes) holdBack(ctx context.Context) {
+	l.governor.mu.Lock()
+	c := l.governor.reset
+	l.governor.mu.Unlock()
+	if c == nil {
+		return
+	}
+	timer := time.NewTimer(heldBack)
+	defer timer.Stop()
+	select {
+	case <-c:
+	case <-ctx.Done(): // the caller's next step
+	case <-timer.C:
+	}
+}
+
+// hold begins or ends that state. g.mu is held.
+func (g *governor) hold(on bool) {
+	switch {
+	case on && g.reset == nil:
+		g.reset = make(chan struct{})
+	case !on && g.reset != nil:
+		close(g.reset)
+		g.reset = nil
+	}
+	g.held.Store(on)
 }
 
 // gate holds a new analytics snapshot back while the WAL is over the soft limit.
@@ -44,6 +82,9 @@ func (l *Lanes) gate(ctx context.Context) error {
 // is in the way, so the size may be looked at again.
 func (l *Lanes) resetPossible() { l.govern(l.clock.Now()) }
 
+// resetDone is called when the log has begun anew while readers are held back: they must not wait for the next look.
+func (l *Lanes) resetDone() { l.govern(l.clock.Now()) }
+
 // govern looks at the WAL's size and does what that asks for.
 func (l *Lanes) govern(now time.Time) {
 	if l.writer == nil {
@@ -61,6 +102,7 @@ func (l *Lanes) govern(now time.Time) {
 		close(g.shut)
 		g.shut = nil
 	}
+	g.hold(size >= wal.last() && !l.foreignPin(now))
 	g.mu.Unlock()
 	if size < wal.Soft {
 		return
@@ -77,6 +119,12 @@ func (l *Lanes) govern(now time.Time) {
 		l.ended.Add(1)
 		r.expire(s.serial, &SnapshotError{Holder: r.title(), Age: age, WALBytes: size, Limit: limit})
 	}
+}
+
+// foreignPin reports whether another program keeps the log from beginning anew, and has for a while: whom we cannot end must not stop our reads.
+func (l *Lanes) foreignPin(now time.Time) bool {
+	since := l.writer.stats.wal.pin.foreignSince()
+	return since != 0 && time.Duration(l.clock.ns(now)-since) > 10*heldBack
 }
 
 // letGo ends the snapshots that connections keep while nobody uses them, in every pool: one alone keeps the log from being reset, and a connection that

@@ -84,6 +84,9 @@ func (l *Lanes) session(ctx context.Context, opt ReadOptions) (*Reader, error) {
 	case Maintenance:
 		p = l.maintenance
 	}
+	if l.governor.held.Load() {
+		l.holdBack(ctx)
+	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
