@@ -22,7 +22,7 @@ END`
 		"ended":          {"SELECT 1;\n", []string{"SELECT 1"}},
 		"two":            {"SELECT 1;SELECT 2 ; ", []string{"SELECT 1", "SELECT 2"}},
 		"literals":       {`SELECT ';', 'it''s;', ";", [;], ` + "`;`" + `; SELECT 2`, []string{`SELECT ';', 'it''s;', ";", [;], ` + "`;`", "SELECT 2"}},
-		"comments":       {"SELECT 1 -- a;\n, 2 /* ; */ ; SELECT 3 -- ;", []string{"SELECT 1 -- a;\n, 2 /* ; */", "SELECT 3 -- ;"}},
+		"comments":       {"SELECT 1 -- a;\n, 2 /* ; */ ; SELECT 3 -- ;", []string{"SELECT 1 -- a;\n, 2", "SELECT 3"}},
 		"trigger":        {trigger + ";SELECT 1", []string{trigger, "SELECT 1"}},
 		"temp trigger":   {strings.Replace(trigger, "CREATE", "create temporary", 1) + " ; SELECT 1;", []string{strings.Replace(trigger, "CREATE", "create temporary", 1), "SELECT 1"}},
 		"table of it":    {"CREATE TABLE trigger (x); SELECT 1", []string{"CREATE TABLE trigger (x)", "SELECT 1"}},
