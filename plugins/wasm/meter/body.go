@@ -30,6 +30,9 @@ func (r *rewriter) weight(w *module.Walker) int64 {
 		return 0 // no code comes of them
 	case w.Op == module.OpBulk && (w.Sub == module.SubTableInit || w.Sub == module.SubTableCopy) && r.m.Table != nil:
 		return int64(w.Cost) + int64(r.m.Table.Min)
+	case w.Op == module.OpCall:
+		_, cost := r.leaf(w.Index)
+		return int64(w.Cost) + cost
 	}
 	return int64(w.Cost)
 }
@@ -54,7 +57,7 @@ func (r *rewriter) shapes(own int, s *survey) []shape {
 			in := &all[inside[n-1].loop]
 			in.weight += r.weight(w)
 			in.branches = in.branches || w.Op == module.OpBlock || w.Op == module.OpIf
-			in.outside = in.outside || leaves(w)
+			in.outside = in.outside || r.leaves(w)
 			if w.Depth() < inside[n-1].depth {
 				in.to = w.From
 				inside = inside[:n-1]
@@ -217,7 +220,11 @@ func (r *rewriter) pay(c *code, n int64, check bool, scratch uint32) {
 func (r *rewriter) instruction(c *code, w *module.Walker, old []byte, frame bool) {
 	switch {
 	case w.Op == module.OpCall:
-		c.op(module.OpCall, r.function(w.Index))
+		to := r.function(w.Index)
+		if own, cost := r.leaf(w.Index); cost > 0 {
+			to = r.helper(helperKey{leafHelper, own})
+		}
+		c.op(module.OpCall, to)
 	case w.Op == module.OpCallIndirect:
 		c.op(module.OpCallIndirect, w.Index)
 		c.byte(0)
@@ -230,7 +237,7 @@ func (r *rewriter) instruction(c *code, w *module.Walker, old []byte, frame bool
 	case w.Op == module.OpBulk && w.Sub == module.SubMemoryCopy:
 		c.op(module.OpCall, r.helper(helperKey{kind: copyHelper}))
 	case w.Op == module.OpBulk && w.Sub == module.SubMemoryInit:
-		c.op(module.OpCall, r.helper(helperKey{kind: initHelper, segment: w.Index}))
+		c.op(module.OpCall, r.helper(helperKey{kind: initHelper, number: w.Index}))
 	default:
 		c.byte(old[w.From:w.To]...)
 	}

@@ -4,8 +4,8 @@ import "github.com/tidegate/engine/plugins/wasm/module"
 
 // helperKey names a function that stands for an instruction which works on many bytes.
 type helperKey struct {
-	kind    helperKind
-	segment uint32
+	kind   helperKind
+	number uint32 // of the segment, or of the leaf among the module's own functions
 }
 
 type helperKind byte
@@ -15,6 +15,7 @@ const (
 	copyHelper                   // (to, from, n)
 	initHelper                   // (to, from, n)
 	growHelper                   // (pages) → pages before, or -1
+	leafHelper                   // a leaf that does not pay
 )
 
 // helper is the number of the function, which it adds when it is asked for the first time.
@@ -25,20 +26,27 @@ func (r *rewriter) helper(k helperKey) uint32 {
 	i32 := module.I32
 	typ := module.FuncType{Params: []module.ValType{i32, i32, i32}}
 	c := &code{}
+	signature, name := -1, ""
 	switch k.kind {
 	case fillHelper:
 		r.fill(c)
 	case copyHelper:
 		r.copy(c)
 	case initHelper:
-		r.init(c, k.segment)
+		r.init(c, k.number)
 	case growHelper:
 		typ = module.FuncType{Params: []module.ValType{i32}, Results: []module.ValType{i32}}
 		r.grow(c)
+	case leafHelper:
+		signature, name = int(r.m.Funcs[k.number]), r.m.Names[r.imports+k.number]
+		r.copyOf(c, k.number)
 	}
 	c.byte(module.OpEnd)
+	if signature < 0 {
+		signature = int(r.typeIndex(typ))
+	}
 	fn := uint32(r.m.NumFuncs()+2) + uint32(len(r.extra))
-	r.extra = append(r.extra, extra{r.typeIndex(typ), c.b})
+	r.extra = append(r.extra, extra{uint32(signature), c.b, name})
 	r.helpers[k] = fn
 	return fn
 }

@@ -7,8 +7,9 @@
 //
 //   - A function pays for everything in it outside of its loops, plus EntryCost. A turn of a loop pays for everything in it outside of inner loops.
 //     A small loop pays for four turns at once.
+//     A direct call of a small function without loops and calls pays for that function, too, and goes to a copy that does not pay.
 //     Code between two payments only runs forward, so what is paid is never less than what runs.
-//   - A function that calls others also pays its frame into a second global and takes it back when it returns, so that recursion is bounded.
+//   - A function that calls others also pays its frame into a second global and takes it back when it returns, so that recursion is bounded. A frame counts for as large as the compiler can make it.
 //   - memory.fill and memory.copy run in pieces of at most PieceSize and pay for each before it runs; memory.init, table.init, table.copy and memory.grow pay for
 //     what they touch.
 //   - The memory and the table get a maximum. Globals that may change are exported for snapshots.

@@ -82,12 +82,15 @@ type rewriter struct {
 	bodies        [][]byte
 	extra         []extra // functions behind those of the module
 	helpers       map[helperKey]uint32
-	unrolled      int // bytes that were written again
+	unrolled      int     // bytes that were written again
+	leafs         []int64 // of the module's own functions: what a call pays for one that does not pay itself; 0 is none
+	paying        bool    // whether the present function pays for leaves
 }
 
 type extra struct {
 	typ  uint32
 	body []byte
+	name string // of the function that it is a copy of; "" for none
 }
 
 // typeIndex finds a signature, or adds it.
@@ -112,7 +115,9 @@ func (r *rewriter) function(old uint32) uint32 {
 // plan rewrites the bodies, which decides what else is needed.
 func (r *rewriter) plan() {
 	r.helpers = map[helperKey]uint32{}
+	r.findLeaves()
 	for i := range r.m.Bodies {
+		r.paying = r.pays(i)
 		r.bodies = append(r.bodies, r.body(i))
 	}
 }
@@ -294,6 +299,13 @@ func (r *rewriter) names(s *writer) {
 		if name, ok := r.m.Names[old]; ok {
 			list.u32(r.function(old))
 			list.name(name)
+			n++
+		}
+	}
+	for i, x := range r.extra {
+		if x.name != "" {
+			list.u32(r.function(uint32(r.m.NumFuncs())) + uint32(i))
+			list.name(x.name)
 			n++
 		}
 	}

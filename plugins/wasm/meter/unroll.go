@@ -33,7 +33,7 @@ type shape struct {
 	branches bool
 	from, to int  // the bytes of its body
 	typed    bool // it has parameters
-	outside  bool // it has inner loops, or calls
+	outside  bool // it has inner loops, or calls of more than leaves
 }
 
 func (s shape) wide() bool { return s.branches && s.weight > wideLoop }
@@ -53,8 +53,17 @@ func (r *rewriter) unrolls(l shape, grown *int) bool {
 	return true
 }
 
-// leaves says whether an instruction leaves the function for a while.
-func leaves(w *module.Walker) bool {
+// leaves says whether an instruction leaves the function for a while, for more than a leaf.
+func (r *rewriter) leaves(w *module.Walker) bool {
+	if w.Op == module.OpCall {
+		_, cost := r.leaf(w.Index)
+		return cost == 0
+	}
+	return away(w)
+}
+
+// away says whether an instruction leaves the function for a while.
+func away(w *module.Walker) bool {
 	switch w.Op {
 	case module.OpLoop, module.OpCall, module.OpCallIndirect, module.OpMemoryGrow:
 		return true

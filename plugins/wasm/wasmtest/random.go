@@ -20,6 +20,9 @@ func Random(seed uint64) string {
 	for fn := range 4 {
 		g.function(fn)
 	}
+	for fn := range leaves {
+		g.leaf(fn)
+	}
 	return g.out.String()
 }
 
@@ -43,6 +46,20 @@ func (g *generator) function(fn int) {
 	g.statements(3)
 	g.i64(2)
 	g.line("end")
+}
+
+// leaves is how many functions there are that call nothing.
+const leaves = 3
+
+func (g *generator) leaf(fn int) {
+	g.line("func $leaf%d (i32 i64) -> (i64) (i64)", fn)
+	if g.r.IntN(2) == 0 {
+		g.line("local.get 0\ni32.const %d\ni32.and\nif\nlocal.get 1\nreturn\nend", 1<<g.r.IntN(3))
+	}
+	if g.r.IntN(2) == 0 {
+		g.line("global.get 0\nlocal.get 1\ni64.xor\nlocal.tee 2\nglobal.set 0")
+	}
+	g.line("block\nlocal.get 0\nbr_if 0\nlocal.get 1\ni64.const %d\n%s\nlocal.set 2\nend\nlocal.get 2\nend", g.r.Int64N(100), g.pick("i64.add", "i64.rotl", "i64.div_u", "i64.mul"))
 }
 
 func (g *generator) statements(depth int) {
@@ -203,7 +220,7 @@ func (g *generator) i32(depth int) {
 }
 
 func (g *generator) i64(depth int) {
-	switch k := g.r.IntN(9); {
+	switch k := g.r.IntN(10); {
 	case depth <= 0 || k < 2:
 		g.line("%s", g.pick("local.get 1", "local.get 3", "global.get 0", fmt.Sprintf("i64.const %d", g.r.Int64()), fmt.Sprintf("i64.const %d", g.r.IntN(9))))
 	case k == 2:
@@ -219,6 +236,10 @@ func (g *generator) i64(depth int) {
 		g.i32(depth - 1)
 		g.i64(depth - 1)
 		g.line("call $f%d", g.r.IntN(4))
+	case k == 9: // a small function without loops and calls
+		g.i32(depth - 1)
+		g.i64(depth - 1)
+		g.line("call $leaf%d", g.r.IntN(leaves))
 	case k == 6:
 		g.i32(depth - 1)
 		g.i64(depth - 1)
