@@ -159,8 +159,12 @@ func TestFrozenRefusesAtOnce(t *testing.T) {
 		t.Errorf("who waited was told %v", err)
 	}
 	<-first // its group may or may not have begun before
+	before := r.Stats().Writer.File.Reconnects
 	r.Thaw()
 	r.must(t, "INSERT INTO t VALUES (4)")
+	if n := r.Stats().Writer.File.Reconnects - before; n != 1 {
+		t.Errorf("the writer has opened %d connections on the file that was put in order, want 1", n)
+	}
 	if n := r.number(t, "SELECT sum(n) FROM t"); n != 4 {
 		t.Errorf("sum %d", n)
 	}

@@ -39,6 +39,7 @@ func (l *Lanes) Freeze(why error) {
 func (l *Lanes) Thaw() {
 	if l.writer != nil {
 		l.writer.damaged.Store(nil)
+		l.thawed.Store(true)
 	}
 	l.renew()
 	l.store.KeepLog(false)

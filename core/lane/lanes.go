@@ -22,13 +22,13 @@ type Lanes struct {
 	writer      *writer               // nil: read only
 	readOnly    error                 // why there is no writer
 	frozen      atomic.Pointer[error] // why nothing may be written for now; nil: it may
+	thawed      atomic.Bool           // the writer's connection is of before that
 	readers     *pool
 	analytics   *pool
 	maintenance *pool
 	governor    governor
 	ended       atomic.Uint64
 	ids         atomic.Uint64 // numbers of sessions and transactions
-	clocked     atomic.Int64  // the configured clock as of the latest tick, ns
 
 	helpers
 }

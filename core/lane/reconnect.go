@@ -18,6 +18,9 @@ const (
 
 // ready makes sure that there is a sound connection to the right file.
 func (s *shift) ready() error {
+	if s.w.lanes.thawed.Load() && s.w.lanes.thawed.Swap(false) {
+		s.drop()
+	}
 	if s.conn != nil && s.conn.Broken() == nil && !s.w.store.LogInDoubt() {
 		if !s.checks.older(identityEvery) && !s.w.suspect.Load() {
 			return nil
