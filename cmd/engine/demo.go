@@ -17,6 +17,7 @@ import (
 	"github.com/tidegate/engine/internal/desk/floor"
 	"github.com/tidegate/engine/internal/desk/replay"
 	"github.com/tidegate/engine/internal/desk/sim"
+	"github.com/tidegate/engine/internal/shell"
 	"github.com/tidegate/engine/migrations"
 )
 
@@ -136,7 +137,9 @@ func (d *demo) run(ctx context.Context, stderr io.Writer) (_ *floor.Report, err 
 		printRules(stderr, db.Rules().Stats())
 	}
 	if err == nil && d.flight != "" {
-		err = writeOperations(db.DB, d.flight)
+		if err = shell.Spare(d.url, d.flight); err == nil {
+			err = writeOperations(db.DB, d.flight)
+		}
 	}
 	return report, err
 }

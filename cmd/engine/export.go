@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/bulk"
+	"github.com/tidegate/engine/internal/shell"
 )
 
 var exportVerb = verb{name: "export", summary: "write a table or a query to a CSV, JSON lines or Parquet file", run: runExport}
@@ -64,7 +65,7 @@ func runExport(ctx context.Context, args []string, stdout, stderr io.Writer) int
 		c.opt.Format, err = c.file.format(c.out)
 	}
 	if err == nil && c.out != "-" {
-		err = spare(*url, c.out)
+		err = shell.Spare(*url, c.out)
 	}
 	if err != nil {
 		return misuse(stderr, "engine export", err)

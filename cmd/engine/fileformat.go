@@ -3,14 +3,12 @@ package main
 import (
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/tidegate/engine/core/bulk"
 	"github.com/tidegate/engine/core/bulk/parquet"
-	"github.com/tidegate/engine/core/sqlite"
 )
 
 // fileFormat is the part of a command line that says how a file is written.
@@ -74,33 +72,6 @@ func (o *fileFormat) format(path string) (bulk.Format, error) {
 		csv.Columns = strings.Split(o.columns, ",")
 	}
 	return csv, nil
-}
-
-// spare refuses a file to write that is the database, a file of its, or one that is read.
-func spare(url, path string, read ...string) error {
-	kept := read
-	if loc, err := sqlite.ParseURL(url); err == nil && !loc.Memory { // a wrong URL is reported by whoever opens it
-		for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-			kept = append(kept, loc.Path+suffix)
-		}
-	}
-	for _, k := range kept {
-		if sameFile(path, k) {
-			return fmt.Errorf("%s would be written over, and with it %s: name another file", path, k)
-		}
-	}
-	return nil
-}
-
-func sameFile(a, b string) bool {
-	x, errX := os.Stat(a)
-	y, errY := os.Stat(b)
-	if errX == nil && errY == nil {
-		return os.SameFile(x, y)
-	}
-	a, errX = filepath.Abs(a)
-	b, errY = filepath.Abs(b)
-	return errX == nil && errY == nil && a == b
 }
 
 // pairs collects name=value flags.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/bulk"
+	"github.com/tidegate/engine/internal/shell"
 )
 
 var importVerb = verb{name: "import", summary: "read a CSV, JSON lines or Parquet file into a table, resumable", run: runImport}
@@ -107,7 +108,7 @@ func (c *importing) complete(positional []string) (err error) {
 		if settings, err := c.sources.load(); err == nil { // else the opening says what is wrong
 			url = settings.Engine.URL
 		}
-		if err := spare(url, c.rejects, positional[0]); err != nil {
+		if err := shell.Spare(url, c.rejects, positional[0]); err != nil {
 			return fmt.Errorf("--rejects: %w", err)
 		}
 	}

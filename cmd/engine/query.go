@@ -20,7 +20,7 @@ const queryExamples = `  engine query "SELECT * FROM instruments LIMIT 10"
   engine query --json --arg :day=20240102 "SELECT * FROM position_days WHERE trade_date = :day" | jq .
 
 A table shows NULL for NULL, '' for an empty text and 'NULL' for that word. --json prints an object a line; integers beyond 2^53 are strings,
-a blob is {"hex": "…"}.
+a blob is {"hex": "…"}, text that is not UTF-8 {"text_hex": "…"}.
 `
 
 func runQuery(ctx context.Context, args []string, stdout, stderr io.Writer) int {

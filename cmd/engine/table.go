@@ -165,10 +165,22 @@ type objects struct {
 
 func newObjects(w io.Writer, columns []string) (*objects, error) {
 	o := &objects{w: bufio.NewWriter(w)}
+	taken := map[string]bool{} // an object holds each key once
+	for _, c := range columns {
+		taken[c] = true
+	}
 	seen := map[string]int{}
 	for _, c := range columns {
-		if seen[c]++; seen[c] > 1 {
-			c = fmt.Sprintf("%s_%d", c, seen[c]) // an object holds each key once
+		if n := seen[c]; n > 0 {
+			name := c
+			for taken[name] {
+				n++
+				name = fmt.Sprintf("%s_%d", c, n)
+			}
+			seen[c], taken[name] = n, true
+			c = name
+		} else {
+			seen[c] = 1
 		}
 		key, err := json.Marshal(c)
 		if err != nil {
@@ -202,7 +214,8 @@ func (o *objects) end() error { return o.w.Flush() }
 // exact is the largest integer up to which every integer is a JSON number that all readers keep exact.
 const exact = 1 << 53
 
-// jsonValue gives a value the form in which no reader of JSON loses any of it: large integers and infinities are strings.
+// jsonValue gives a value the form in which no reader of JSON loses any of it: large integers and infinities are strings,
+// bytes and text that is not UTF-8 are in hexadecimal.
 func jsonValue(v any) any {
 	switch v := v.(type) {
 	case int64:
@@ -212,6 +225,10 @@ func jsonValue(v any) any {
 	case float64:
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			return strconv.FormatFloat(v, 'g', -1, 64)
+		}
+	case string:
+		if !utf8.ValidString(v) {
+			return map[string]string{"text_hex": hex.EncodeToString([]byte(v))}
 		}
 	case []byte:
 		return map[string]string{"hex": hex.EncodeToString(v)}

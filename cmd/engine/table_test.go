@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -86,5 +87,18 @@ func TestOutputFails(t *testing.T) {
 		if err := errors.Join(w.row([]any{"x"}), w.end()); err == nil {
 			t.Errorf("%s: no error from an output that is gone", name)
 		}
+	}
+}
+
+// No value is lost to a key that is there twice, and no text to letters that JSON cannot hold.
+func TestObjectsLoseNothing(t *testing.T) {
+	t.Parallel()
+	o := must(t, "query", "--db", "sqlite://", "--json", "SELECT 1 AS f, 2 AS f, 3 AS f_2, 4 AS f, CAST(x'61ff' AS TEXT) AS t")
+	var row map[string]any
+	if err := json.Unmarshal([]byte(o.stdout), &row); err != nil || len(row) != 5 {
+		t.Errorf("%s: %v, %v", o.stdout, row, err)
+	}
+	if want := `"t":{"text_hex":"61ff"}`; !strings.Contains(o.stdout, want) {
+		t.Errorf("%s lacks %s", o.stdout, want)
 	}
 }

@@ -298,6 +298,9 @@ func (s *Shell) output(_ context.Context, args string) error { return s.divert(u
 func (s *Shell) divert(path string) error {
 	var next *os.File
 	if path != "" {
+		if err := Spare(s.db.Config().URL, path); err != nil {
+			return err
+		}
 		var err error
 		if next, err = os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600); err != nil {
 			return err

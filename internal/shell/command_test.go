@@ -1,6 +1,8 @@
 package shell_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/internal/shell"
@@ -258,5 +261,39 @@ func TestScriptWhoseOutputFails(t *testing.T) {
 	})
 	if ok, _, said := b.script(t, "SELECT 1;"); ok || !strings.Contains(said, "closed pipe") {
 		t.Errorf("ok %v, said %q", ok, said)
+	}
+}
+
+// Rows that are written to a file must not cost the database.
+func TestOutputSparesTheDatabase(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "t.db")
+	db, err := engine.Open(t.Context(), engine.DefaultConfig(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, said bytes.Buffer
+	sh := shell.New(db, shell.Config{Out: &out, Err: &said, Settings: shell.Settings{Mode: "table"}, Hold: time.Second, Idle: time.Second,
+		Format: func(string, io.Writer, []string, int) (shell.RowWriter, error) {
+			return nil, errors.New("no rows are written")
+		}})
+	script := "CREATE TABLE t (a);\nINSERT INTO t VALUES (1);\n"
+	if !sh.Script(t.Context(), strings.NewReader(script), "test") {
+		t.Fatal(said.String())
+	}
+	for _, name := range []string{path, path + "-wal"} {
+		before, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sh.Script(t.Context(), strings.NewReader(".output "+name+"\n"), "test") || !strings.Contains(said.String(), "name another file") {
+			t.Errorf("%s: %s", name, said.String())
+		}
+		if now, err := os.Stat(name); err != nil || now.Size() != before.Size() {
+			t.Errorf("%s is of another size, %v", name, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
 	}
 }
