@@ -20,7 +20,7 @@ func TestSnapshotsThatComeBack(t *testing.T) {
 		s.cfg.WAL = lane.WALConfig{CheckpointFrames: 600, Soft: 1 << 20, Hard: 2 << 20, Cap: 16 << 20, SnapshotAge: time.Minute}
 	})
 	r.must(t, "CREATE TABLE w (id INTEGER PRIMARY KEY, pad BLOB) STRICT", "INSERT INTO w (pad) VALUES (NULL)")
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	var peak, began atomic.Int64
 	var wg sync.WaitGroup
