@@ -2,7 +2,6 @@ package lane_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,27 +33,6 @@ func filled(t *testing.T, n int) *rig {
 	}
 	r.fill(t, 1, n)
 	return r
-}
-
-func (r *rig) fill(t *testing.T, from, to int) {
-	t.Helper()
-	for i := from; i <= to; i++ {
-		r.must(t, fmt.Sprintf("INSERT INTO t VALUES (%d, zeroblob(2000))", i))
-	}
-}
-
-// pin begins a snapshot that is held until the test ends.
-func (r *rig) pin(t *testing.T) *lane.Reader {
-	t.Helper()
-	rd, err := r.Read(t.Context(), lane.ReadOptions{Snapshot: true, Name: "pin"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(rd.Close)
-	if _, err := rd.Open(t.Context(), "SELECT n FROM t", nil); err != nil {
-		t.Fatal(err)
-	}
-	return rd
 }
 
 func (r *rig) noticed(t *testing.T, times uint64) {

@@ -2,6 +2,7 @@ package lane_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -128,4 +129,26 @@ func (r *rig) sound(t testing.TB) {
 	if got, err := conn.QueryText("PRAGMA integrity_check"); err != nil || got != "ok" {
 		t.Fatalf("integrity_check: %q, %v", got, err)
 	}
+}
+
+// fill inserts rows.
+func (r *rig) fill(t *testing.T, from, to int) {
+	t.Helper()
+	for i := from; i <= to; i++ {
+		r.must(t, fmt.Sprintf("INSERT INTO t VALUES (%d, zeroblob(2000))", i))
+	}
+}
+
+// pin begins a snapshot that is held until the test ends.
+func (r *rig) pin(t *testing.T) *lane.Reader {
+	t.Helper()
+	rd, err := r.Read(t.Context(), lane.ReadOptions{Snapshot: true, Name: "pin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rd.Close)
+	if _, err := rd.Open(t.Context(), "SELECT n FROM t", nil); err != nil {
+		t.Fatal(err)
+	}
+	return rd
 }
