@@ -50,7 +50,7 @@ What:
 (engine plugin pack); plugins.dir holds them.
 
 Examples:
-  engine plugin new lot-size && engine plugin build lot-size && engine plugin test lot-size
+  engine plugin new lot-size && (cd lot-size && go mod tidy) && engine plugin build lot-size && engine plugin test lot-size
   engine plugin reload --config /etc/tidegate/engine.yaml lot-size
   engine plugin quarantine --lift lot-size
 `

@@ -24,6 +24,7 @@ func runPluginGuard(ctx context.Context, args []string, stdout, stderr io.Writer
 	s := sourceFlags(f, "config")
 	lift := f.Bool("lift", false, "let other programs write again")
 	status := f.Bool("status", false, "only say whether the table is guarded")
+	asJSON := f.Bool("json", false, "print one JSON object")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
 		return code
@@ -54,12 +55,19 @@ func runPluginGuard(ctx context.Context, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return failure(stderr, "plugin guard", err)
 	}
+	text := " is not guarded"
 	if there {
-		fmt.Fprintf(stdout, "%s is guarded: other programs cannot write to it\n", table)
-		return exitOK
+		text = " is guarded: other programs cannot write to it"
 	}
-	fmt.Fprintf(stdout, "%s is not guarded\n", table)
-	if *status {
+	if *asJSON {
+		err = printObject(stdout, map[string]any{"table": table, "guarded": there})
+	} else {
+		_, err = fmt.Fprintln(stdout, table+text)
+	}
+	switch {
+	case err != nil:
+		return failure(stderr, "plugin guard", err)
+	case *status && !there:
 		return exitError
 	}
 	return exitOK

@@ -10,12 +10,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
 const pluginNewExamples = `  engine plugin new lot-size
   engine plugin new --table orders --column qty --out rules/lot-size lot-size
-  cd lot-size && go test ./... && engine plugin build . && engine plugin test .
+  cd lot-size && go mod tidy && go test ./... && engine plugin build . && engine plugin test .
 
 It writes a rule in Go that rejects rows whose column is not above a minimum: with tests, a manifest, and a go.mod where the folder lies in no module yet.
 In other languages a module needs no more than the exports that docs/plugins.md describes: engine plugin build --module takes it.
@@ -57,7 +58,11 @@ func runPluginNew(_ context.Context, args []string, stdout, stderr io.Writer) in
 	if *asJSON {
 		err = printObject(stdout, map[string]any{"folder": c.dir, "files": files})
 	} else {
-		_, err = fmt.Fprintf(stdout, "wrote %s: %s\nnext: engine plugin build %s && engine plugin test %s\n", c.dir, strings.Join(files, ", "), c.dir, c.dir)
+		tidy := ""
+		if slices.Contains(files, "go.mod") { // of a module inside another one that one knows the sums
+			tidy = "(cd " + c.dir + " && go mod tidy) && "
+		}
+		_, err = fmt.Fprintf(stdout, "wrote %s: %s\nnext: %sengine plugin build %s && engine plugin test %s\n", c.dir, strings.Join(files, ", "), tidy, c.dir, c.dir)
 	}
 	if err != nil {
 		return failure(stderr, "plugin new", err)

@@ -95,6 +95,7 @@ func pluginAction(action, told string) func(context.Context, []string, io.Writer
 	return func(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		f := flags("plugin "+action, "[flags] NAME", fmt.Sprintf("  engine plugin %[1]s lot-size\n  engine plugin %[1]s --config /etc/tidegate/engine.yaml lot-size\n\nIt tells a running engine serve, which it finds by the same settings. Modules come from the server's plugins.dir.\n", action))
 		s := remoteFlags(f)
+		asJSON := f.Bool("json", false, "print one JSON object")
 		positional, code, done := parse(f, args, stdout, stderr)
 		if done {
 			return code
@@ -103,12 +104,23 @@ func pluginAction(action, told string) func(context.Context, []string, io.Writer
 		if err != nil {
 			return misuse(stderr, "engine plugin "+action, err)
 		}
-		if err := s.act(ctx, action, name, ""); err != nil {
+		if err = s.act(ctx, action, name, ""); err == nil {
+			err = printDone(stdout, name, action, told, *asJSON)
+		}
+		if err != nil {
 			return failure(stderr, "plugin "+action, err)
 		}
-		fmt.Fprintf(stdout, "%s is %s\n", name, told)
 		return exitOK
 	}
+}
+
+// printDone says what has become of a plug-in.
+func printDone(w io.Writer, name, action, told string, asJSON bool) error {
+	if asJSON {
+		return printObject(w, map[string]any{"plugin": name, "action": action, "done": true})
+	}
+	_, err := fmt.Fprintf(w, "%s is %s\n", name, told)
+	return err
 }
 
 const pluginQuarantineExamples = `  engine plugin quarantine --reason "rejects what it should not" lot-size
@@ -125,6 +137,7 @@ func runPluginQuarantine(ctx context.Context, args []string, stdout, stderr io.W
 	lift := f.Bool("lift", false, "put it back into service")
 	offline := f.Bool("offline", false, "with --lift: change the database alone, where no server runs")
 	reason := f.String("reason", "", "`why`, for those who find it")
+	asJSON := f.Bool("json", false, "print one JSON object")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
 		return code
@@ -145,10 +158,12 @@ func runPluginQuarantine(ctx context.Context, args []string, stdout, stderr io.W
 	} else {
 		err = s.act(ctx, action, name, *reason)
 	}
+	if err == nil {
+		err = printDone(stdout, name, action, told, *asJSON)
+	}
 	if err != nil {
 		return failure(stderr, "plugin quarantine", err)
 	}
-	fmt.Fprintf(stdout, "%s is %s\n", name, told)
 	return exitOK
 }
 

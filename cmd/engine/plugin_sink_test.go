@@ -137,6 +137,9 @@ func TestPluginSink(t *testing.T) {
 	n.fails(t, "unloaded", "no plug-in pager is in service")
 	n.act(t, "load", "pager")
 	n.tells(t, "loaded", "hello: ")
+	if o := n.verb(t, "plugin", "reload", "--json", "pager"); o.code != exitOK || !strings.Contains(o.stdout, `"done": true`) || !strings.Contains(o.stdout, `"action": "reload"`) {
+		t.Errorf("%s%s", o.stdout, o.stderr)
+	}
 	n.stop()
 	if err := os.RemoveAll(n.folder); err != nil {
 		t.Fatal(err)

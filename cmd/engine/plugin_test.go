@@ -448,7 +448,9 @@ func TestPluginNew(t *testing.T) {
 func TestPluginBuildWithoutSums(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "lot-size")
-	must(t, "plugin", "new", "--out", dir, "lot-size")
+	if o := must(t, "plugin", "new", "--out", dir, "lot-size"); !strings.Contains(o.stdout, "next: (cd "+dir+" && go mod tidy) && engine plugin build") {
+		t.Errorf("it leads to a build that fails: %s", o.stdout)
+	}
 	if o := program(t, "plugin", "build", dir); o.code != exitError || !strings.Contains(o.stderr, "go mod tidy") {
 		t.Errorf("code %d, %s", o.code, o.stderr)
 	}
