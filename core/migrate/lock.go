@@ -9,6 +9,8 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
@@ -57,10 +59,25 @@ func (m *Migrator) announce(kind string) (withdraw func()) {
 func (m *Migrator) whoHolds() string {
 	b, err := os.ReadFile(m.holderPath())
 	var h holder
-	if err != nil || json.Unmarshal(b, &h) != nil {
+	if err != nil || json.Unmarshal(b, &h) != nil || h.gone() {
 		return "another program"
 	}
 	return fmt.Sprintf("%s (pid %d on %s, migrate %s since %s)", h.Program, h.PID, h.Host, h.Kind, h.Since.Format(time.RFC3339))
+}
+
+// gone reports whether the process has ended without a word, as far as this machine can tell.
+func (h *holder) gone() bool {
+	host, err := os.Hostname()
+	if err != nil || host != h.Host || runtime.GOOS == "windows" { // where no signal asks whether a process is there
+		return false
+	}
+	p, err := os.FindProcess(h.PID)
+	if err != nil {
+		return true
+	}
+	defer p.Release()
+	err = p.Signal(syscall.Signal(0))
+	return err != nil && !errors.Is(err, os.ErrPermission)
 }
 
 // begin takes the write lock, waiting for whoever has it.

@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/tidegate/engine/core/migrate"
+	"github.com/tidegate/engine/core/sqlite"
 )
 
 const (
@@ -99,4 +104,39 @@ func (r *ready) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.String()
+}
+
+// What a killed process has left is not taken for who holds the lock: an operator would look for the wrong one.
+func TestHolderThatIsGone(t *testing.T) {
+	t.Parallel()
+	b := newBase(t)
+	up(t, b.migrator(load(t, columns(t))))
+	gone := exec.Command(os.Args[0], "-test.run=^$")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := b.store.Connect(t.Context(), sqlite.Maintenance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := held.Exec("BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	for pid, named := range map[int]bool{gone.Process.Pid: false, os.Getpid(): true} {
+		note := fmt.Sprintf(`{"pid":%d,"host":%q,"program":"trader","kind":"up","since":"2026-01-02T03:04:05Z"}`, pid, host)
+		if err := os.WriteFile(b.path+"-migrating", []byte(note), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := b.configured(func(c *migrate.Config) { c.LockWait = time.Millisecond }, load(t, columns(t, "a"))).Up(t.Context())
+		if got := codes(err); len(got) != 1 || got[0] != migrate.LockBusy || strings.Contains(err.Error(), "trader") != named {
+			t.Errorf("held by %d: %v", pid, err)
+		}
+	}
+	if err := errors.Join(held.Exec("ROLLBACK"), held.Close()); err != nil {
+		t.Error(err)
+	}
 }

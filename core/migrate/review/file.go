@@ -18,7 +18,7 @@ type statement struct {
 type file struct {
 	name          string
 	version       int
-	compat        int      // 0: none given
+	compat        int      // -1: none given
 	touches       []string // lower case
 	hasTouches    bool
 	converts      map[string]int // table → line
@@ -31,7 +31,7 @@ type file struct {
 }
 
 func read(f File) *file {
-	x := &file{name: f.Name, converts: map[string]int{}, allowed: map[string]bool{}}
+	x := &file{name: f.Name, compat: -1, converts: map[string]int{}, allowed: map[string]bool{}}
 	if digits, _, ok := strings.Cut(f.Name, "_"); ok {
 		x.version, _ = strconv.Atoi(digits) // a name without a number is the parser's business
 	}

@@ -79,6 +79,8 @@ func TestSetFindsAndLetsPass(t *testing.T) {
 		"reserved":    {second("", "CREATE TABLE _tg_x (a);", back, ""), "L19:3", second("", "UPDATE sqlite_sequence SET seq = 5 WHERE name = 'orders';", back, check)},
 		"compat": {second("-- compat: 0001\n-- touches: orders\n-- lint allow L13 small", "ALTER TABLE orders DROP COLUMN note;", back, ""), "L20:6",
 			second("-- compat: 0002\n-- touches: orders\n-- lint allow L13 small", "ALTER TABLE orders DROP COLUMN note;", back, "")},
+		"compat of any": {second("-- compat: 0000\n-- touches: orders\n-- lint allow L13 small", "ALTER TABLE orders DROP COLUMN note;", back, ""), "L20:6",
+			second("-- compat: 0002\n-- touches: orders\n-- lint allow L13 small", "ALTER TABLE orders DROP COLUMN note;", back, "")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

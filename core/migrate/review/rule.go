@@ -205,7 +205,7 @@ func noWayBack(x *file) []hit {
 }
 
 func compatTooLow(x *file) []hit {
-	if x.compat == 0 || x.compat >= x.version {
+	if x.compat < 0 || x.compat >= x.version {
 		return nil
 	}
 	return x.ups(func(s statement) (hit, bool) {
