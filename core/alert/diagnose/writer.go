@@ -118,6 +118,10 @@ func foreignWriter(s *scene) finding {
 	f := finding{weight: s.waiting() * s.writer.unknown, summary: fmt.Sprintf("another program writes to the database: the writer met its lock %.0f times, and %.0f commits that are not ours", busy, commits)}
 	if busy == 0 {
 		f.weight /= 4
+	} else if stalled, affected := s.stalled(); stalled > 0 {
+		// The lock is met where a write begins, so the wait for it counts as the write's own work.
+		share := affected + s.waiting()*min(1, float64(stalled)/float64(max(1, s.writer.total)))
+		f.weight = max(f.weight, 0.95*min(1, share))
 	}
 	if s.symptom.class == "" && !s.symptom.writer {
 		f.weight = max(f.weight, errs)
@@ -125,6 +129,23 @@ func foreignWriter(s *scene) finding {
 	f.evidence = []string{f.summary, fmt.Sprintf("%.0f %% of the writer's time is neither work nor COMMIT of ours", 100*s.writer.unknown)}
 	f.advice = []string{"find it: lsof or fuser on the database file", "let it go through engine serve or this program; two writers take turns by waiting"}
 	return f
+}
+
+// stalled is how much longer than usual writes took that took as many steps as usual, all of them together, and the share that this is of the time that the
+// alert is about.
+func (s *scene) stalled() (all time.Duration, affected float64) {
+	for f, now := range s.Now.Statements {
+		was := s.Usual.Statements[f]
+		more := (now.busy() - was.busy()) * time.Duration(now.Calls)
+		if times := ratio(now.steps(), was.steps()); now.Writes == 0 || was.Calls == 0 || more <= 0 || times < 0.5 || times > 2 {
+			continue
+		}
+		all += more
+		if s.affected.Took > 0 && !s.symptom.writer && (s.symptom.class == "" || now.Class == s.symptom.class) {
+			affected += float64(more) / float64(s.affected.Took)
+		}
+	}
+	return all, affected
 }
 
 func loadGrown(s *scene) finding {
