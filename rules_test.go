@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -214,5 +215,72 @@ func TestQuarantinedRule(t *testing.T) {
 		if c.Name == "rules" && (c.OK || !strings.Contains(c.Detail, "sick 2") || c.Remedy == "") {
 			t.Errorf("%+v", c)
 		}
+	}
+}
+
+// later is a source whose rule comes into force while the database is open.
+type later struct {
+	on atomic.Bool
+	v  contract.Validator
+}
+
+func (l *later) Acquire() contract.Rules {
+	if !l.on.Load() {
+		return contract.Rules{Generation: 1}
+	}
+	return contract.Rules{Generation: 2, List: []contract.Rule{{Table: "trades", Ops: contract.OnDelete, Columns: []string{"id"}, Validator: l.v}}}
+}
+
+// never rejects every row.
+type never struct{}
+
+func (never) Identity() contract.Identity { return contract.Identity{Name: "never", Version: "1.0.0"} }
+
+func (never) Validate(_ context.Context, b *abi.Batch, _ time.Time) (out contract.Outcome, _ error) {
+	for row := range b.Rows() {
+		out.Verdicts = append(out.Verdicts, abi.Record{Row: uint32(row), Col: abi.WholeRow, Action: abi.Reject, Message: "never"})
+	}
+	return out, nil
+}
+
+// TestPreparedBeforeTheRule: a DELETE of everything that was prepared, and run, before a rule came into force is judged by it all the same.
+func TestPreparedBeforeTheRule(t *testing.T) {
+	t.Parallel()
+	src := &later{v: never{}}
+	db := openAt(t, filepath.Join(t.TempDir(), "a.db"), func(c *engine.Config) { c.Rules.Source = src })
+	ctx := t.Context()
+	run := func(sql string) {
+		t.Helper()
+		if _, err := db.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("CREATE TABLE trades (id INTEGER PRIMARY KEY)")
+	own, err := db.Prepare(ctx, "DELETE FROM trades")
+	if err != nil {
+		t.Fatal(err)
+	}
+	std := db.SQL()
+	defer std.Close()
+	theirs, err := std.PrepareContext(ctx, "DELETE FROM trades")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	doors := map[string]func() error{"Prepare": func() error { _, err := own.Exec(ctx); return err }, "database/sql": func() error { _, err := theirs.ExecContext(ctx); return err }}
+	for name, empty := range doors {
+		if err := empty(); err != nil {
+			t.Fatal(name, err)
+		}
+	}
+	run("INSERT INTO trades VALUES (1), (2)")
+	src.on.Store(true)
+	for name, empty := range doors {
+		if err := empty(); !errors.Is(err, engine.ErrRejected) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := rowCount(t, db, "trades"); n != 2 {
+		t.Errorf("%d rows are left", n)
 	}
 }

@@ -95,3 +95,47 @@ func TestChecksAreAsChecksOfSQL(t *testing.T) {
 		}
 	}
 }
+
+// TestStatementsFromBefore: SQLite empties a table in one step, which no hook hears of, where the statement was prepared while nobody listened. The connection keeps such
+// statements; once a rule comes into force they are no way past it.
+func TestStatementsFromBefore(t *testing.T) {
+	t.Parallel()
+	src := &set{}
+	r := build(t, change.Config{Source: src}, trades, "CREATE TABLE wr (k TEXT PRIMARY KEY, qty INTEGER, note TEXT) WITHOUT ROWID")
+	fill := func() {
+		t.Helper()
+		must(t, r.do(t, "INSERT INTO trades VALUES (1, 10, 'A', 'keep')"))
+		must(t, r.do(t, "INSERT INTO wr VALUES ('a', 1, 'keep')"))
+	}
+	for range 3 {
+		src.change()
+		for _, table := range []string{"trades", "wr"} {
+			must(t, r.do(t, "DELETE FROM "+table))
+		}
+		fill()
+		src.change(watch(positive(), "trades", "id", "qty", "note"), watch(positive(), "wr", "k", "qty", "note"))
+		for _, table := range []string{"trades", "wr"} {
+			if err := r.do(t, "DELETE FROM "+table); !errors.Is(err, change.ErrRejected) {
+				t.Errorf("%s was emptied: %v", table, err)
+			}
+		}
+		if got := r.all(t, "SELECT (SELECT count(*) FROM trades) + (SELECT count(*) FROM wr)"); got != "2" {
+			t.Fatalf("%s rows are left", got)
+		}
+	}
+}
+
+// TestTempTableOfTheName: a TEMP table hides the table that a rule watches, and a rule must take neither for the other. The engine has no TEMP objects.
+func TestTempTableOfTheName(t *testing.T) {
+	t.Parallel()
+	r := build(t, change.Config{Source: &set{list: []contract.Rule{watch(positive(), "trades", "id", "qty", "note")}}}, trades)
+	for _, sql := range []string{"CREATE TEMP TABLE trades (id INTEGER, qty INTEGER, note TEXT)", "CREATE TABLE temp.trades (id INTEGER)", "CREATE TEMP VIEW trades AS SELECT 1", "ATTACH ':memory:' AS other",
+		"CREATE TEMP TRIGGER x AFTER INSERT ON main.trades BEGIN SELECT 1; END", "PRAGMA writable_schema = 1", "UPDATE sqlite_schema SET name = 'x'", "DELETE FROM sqlite_schema"} {
+		if err := r.do(t, sql); err == nil {
+			t.Errorf("%s was taken", sql)
+		}
+	}
+	if err := r.do(t, "INSERT INTO main.trades (id, qty) VALUES (1, 0)"); !errors.Is(err, change.ErrRejected) {
+		t.Error(err)
+	}
+}
