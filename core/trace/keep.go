@@ -66,6 +66,7 @@ func (f *Flight) Keep(name, reason string, most int) bool {
 	for r := range f.newest(0, most) {
 		k.records = append(k.records, *r)
 	}
+	k.records = slices.Clone(k.records) // it may stay for days: without the room to grow
 	c.kept = append(c.kept, k)
 	return true
 }
