@@ -27,7 +27,10 @@ func runMigrateSum(_ context.Context, args []string, stdout, stderr io.Writer) i
 	if err != nil {
 		return t.misuse(err)
 	}
-	return t.answer(writeSum(dir))
+	if err = writeSum(dir); err == nil && t.asJSON {
+		err = t.print(map[string]string{"file": filepath.Join(dir, migrate.SumFile)}, nil)
+	}
+	return t.answer(err)
 }
 
 // writeSum writes the sum file whole or not at all.

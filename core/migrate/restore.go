@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/tidegate/engine/core/sqlite"
 )
 
 // RestoreOptions names the snapshot: by the run that it was taken for, or by its path. Empty: the newest.
@@ -31,7 +34,7 @@ func (m *Migrator) Restore(ctx context.Context, opt RestoreOptions) (from Snapsh
 	if from, err = m.find(ctx, opt); err != nil {
 		return from, rep, err
 	}
-	if err := checkSnapshot(from.Path, from.SHA256); err != nil {
+	if err := m.usable(ctx, &from); err != nil {
 		return from, rep, err
 	}
 	var run Run
@@ -56,6 +59,50 @@ func (m *Migrator) Restore(ctx context.Context, opt RestoreOptions) (from Snapsh
 	rep.To, rep.Snapshot = now.Current, kept
 	m.prune()
 	return from, rep, err
+}
+
+// usable looks whether a copy can be put back at all. Once the database says that it is being put back every start tries to, and none succeeds
+// with a file that is no copy.
+func (m *Migrator) usable(ctx context.Context, from *Snapshot) (err error) {
+	if from.Path, err = filepath.Abs(from.Path); err != nil { // a start may be in another folder
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	if from.SHA256 == "" {
+		from.SHA256 = notedSum(from.Path)
+	}
+	if err := checkSnapshot(from.Path, from.SHA256); err != nil {
+		return err
+	}
+	copied, err := os.Stat(from.Path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	if own, err := os.Stat(m.store.Location().Path); err == nil && os.SameFile(own, copied) {
+		return fmt.Errorf("%w: %s is the database itself", ErrSnapshot, from.Path)
+	}
+	if log, err := os.Stat(from.Path + "-wal"); err == nil && log.Size() > 0 {
+		return fmt.Errorf("%w: beside %s lies a log with changes that would be left out: it is in use, or was not closed; open and close it first", ErrSnapshot, from.Path)
+	}
+	store, err := m.store.Twin(ctx, sqlite.Location{Path: from.Path, ReadOnly: true, MustExist: true, Immutable: true})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	conn, err := store.Connect(ctx, sqlite.Maintenance)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	conn.SetContext(ctx)
+	switch found, err := conn.QueryText("PRAGMA quick_check(1)"); {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+	case found != "ok":
+		return fmt.Errorf("%w: %s is damaged: %s", ErrSnapshot, from.Path, found)
+	}
+	return nil
 }
 
 // restore keeps the content of now and enters the run, with the epoch that stops whoever would write from here on.

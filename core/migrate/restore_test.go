@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -154,4 +155,42 @@ func TestRestoreWhereNothingIsCreated(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// What cannot be put back is refused before the database says that it is being put back: a start would try it for ever.
+func TestRestoreOfWhatIsNoCopy(t *testing.T) {
+	t.Parallel()
+	b := newBase(t)
+	s := load(t, columns(t))
+	up(t, b.migrator(s))
+	m := b.migrator(load(t, columns(t, "a")))
+	up(t, m)
+	dir := t.TempDir()
+	text, damaged, inUse := filepath.Join(dir, "text"), filepath.Join(dir, "damaged.db"), filepath.Join(dir, "in-use.db")
+	copied, err := os.ReadFile(snapshots(t, m)[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := append([]byte{}, copied...)
+	for i := len(cut) / 2; i < len(cut); i++ {
+		cut[i] ^= 0x5a
+	}
+	for path, content := range map[string][]byte{text: []byte(strings.Repeat("no database\n", 1000)), damaged: cut, inUse: copied, inUse + "-wal": []byte("changes")} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, kept := b.content(), len(snapshots(t, m))
+	for _, path := range []string{text, damaged, inUse, b.path, filepath.Join(dir, "missing")} {
+		for _, discard := range []bool{false, true} {
+			if _, _, err := m.Restore(t.Context(), migrate.RestoreOptions{Path: path, Discard: discard}); !errors.Is(err, migrate.ErrSnapshot) {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+	runs, err := m.Runs(t.Context())
+	if err != nil || len(runs) != 2 || b.content() != before || len(snapshots(t, m)) != kept {
+		t.Errorf("%d runs, %d copies, %v", len(runs), len(snapshots(t, m)), err)
+	}
+	up(t, m)
 }

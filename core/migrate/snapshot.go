@@ -108,6 +108,14 @@ func writeSum(path, sum string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
+// notedSum is the sum that was noted beside a copy; "" where it was not.
+func notedSum(path string) (sum string) {
+	if note, err := os.ReadFile(path + ".sha256"); err == nil {
+		sum, _, _ = strings.Cut(string(note), " ")
+	}
+	return sum
+}
+
 func fileSum(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -145,9 +153,7 @@ func (m *Migrator) Snapshots() ([]Snapshot, error) {
 			continue // removed meanwhile
 		}
 		s := Snapshot{Path: filepath.Join(dir, f.Name()), Run: run, Taken: taken, Bytes: info.Size()}
-		if note, err := os.ReadFile(s.Path + ".sha256"); err == nil {
-			s.SHA256, _, _ = strings.Cut(string(note), " ")
-		}
+		s.SHA256 = notedSum(s.Path)
 		out = append(out, s)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Taken.After(out[j].Taken) })
