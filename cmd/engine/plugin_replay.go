@@ -72,8 +72,8 @@ func replayPlugin(ctx context.Context, s *sources, dir string, limit int) (_ []r
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, u.Close()) }()
-	if len(m.Capabilities.Lookup) > 0 {
-		return nil, errors.New("the rule looks other rows up, which only the transaction that is judged can answer: load it in shadow mode instead")
+	if len(m.Capabilities.Lookup) > 0 || m.Capabilities.KV != nil {
+		return nil, errors.New("the rule looks other rows up or keeps values, which it can do only in a transaction that is judged: load it in shadow mode instead")
 	}
 	db, err := s.bare(ctx)
 	if err != nil {
