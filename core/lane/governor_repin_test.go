@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/sqlite"
 )
 
 // TestSnapshotsThatComeBack: readers whose snapshots are ended begin new ones at once, so that there is always one in the way. The log stays
@@ -77,4 +78,47 @@ func again(ctx context.Context, r *rig) error {
 		case <-time.After(100 * time.Microsecond):
 		}
 	}
+}
+
+// TestForeignPinStopsNoReads: where another program keeps the log from beginning anew, ending our own snapshots helps nobody, and new reads must not
+// wait for it.
+func TestForeignPinStopsNoReads(t *testing.T) {
+	t.Parallel()
+	r := build(t, func(s *setup) {
+		s.cfg.WAL = lane.WALConfig{CheckpointFrames: 50, Soft: 1 << 20, Hard: 1 << 20, Cap: 2 << 20, SnapshotAge: time.Minute}
+	})
+	r.must(t, "CREATE TABLE w (id INTEGER PRIMARY KEY, pad BLOB) STRICT", "INSERT INTO w (pad) VALUES (NULL)")
+	other, err := sqlite.Open(t.Context(), sqlite.Location{Path: r.path}, sqlite.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	c, err := other.Connect(t.Context(), sqlite.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.BeginRead(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.QueryInt("SELECT count(*) FROM w"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { burst(ctx, t, r, 1) })
+	eventually(t, "the log to pass its cap", func() bool { return r.Stats().WAL.Used > 2<<20 })
+	// The first second goes by until it is sure that it is none of ours. Then a hundred reads take no ten seconds, as they would if each waited.
+	eventually(t, "a hundred reads within three seconds", func() bool {
+		began := time.Now()
+		for range 100 {
+			if _, err := r.readNumber(ctx, "SELECT 1"); err != nil && !errors.Is(err, lane.ErrSnapshotExpired) {
+				t.Fatal(err)
+			}
+		}
+		return time.Since(began) < 3*time.Second
+	})
+	cancel()
+	wg.Wait()
 }
