@@ -1,6 +1,7 @@
 package lane_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/tidegate/engine/core/lane"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/faultfs"
 )
 
 // filled is a rig with a table of which n rows are only in the log.
@@ -292,5 +294,45 @@ func TestLogCannotBePutBack(t *testing.T) {
 		if n := r.afterCrash(t); n != 22 {
 			t.Errorf("%s: %d rows of 22 after a crash", snapshot, n)
 		}
+	}
+}
+
+// TestReaderOfTheLogThatWasTakenAwayClosesLast: a session that reads by the old log ends after the writer. To close its connection, the last one, would
+// copy that log into the database over what was committed since, and remove the new one.
+func TestReaderOfTheLogThatWasTakenAwayClosesLast(t *testing.T) {
+	t.Parallel()
+	plan := &faultfs.Plan{}
+	r := build(t, func(s *setup) {
+		s.opt.Faults = plan
+		s.cfg.Writer.IdleTruncate = time.Hour
+		s.cfg.WAL.CheckpointFrames = 1 << 20
+	})
+	r.must(t, "CREATE TABLE t (n INTEGER NOT NULL PRIMARY KEY, pad BLOB) STRICT", "INSERT INTO t VALUES (0, NULL)")
+	r.fill(t, 1, 10)
+	rd := r.pin(t)
+	if err := os.Remove(r.path + "-wal"); err != nil {
+		t.Fatal(err)
+	}
+	r.noticed(t, 1)
+	r.fill(t, 11, 40)
+	r.must(t, "UPDATE t SET pad = zeroblob(100)")
+	closed := plan.Add(faultfs.Rule{Kind: sqlite.OpClose, Files: []sqlite.FileKind{sqlite.FileDB}})
+	down := make(chan error, 1)
+	go func() { down <- r.Shutdown(context.Background()) }()
+	eventually(t, "the writer's connection to be closed", func() bool { return closed.Seen() > 0 })
+	rd.Close()
+	if err := <-down; err != nil {
+		t.Fatal(err)
+	}
+	c, err := r.store.Connect(t.Context(), sqlite.Maintenance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := c.QueryText("PRAGMA integrity_check"); err != nil || got != "ok" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if n, err := c.QueryInt("SELECT count(*) FROM t WHERE length(pad) = 100"); err != nil || n != 41 {
+		t.Errorf("%d rows of 41 as they were committed, %v", n, err)
 	}
 }
