@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 )
@@ -33,6 +35,9 @@ const (
 	keyFile    = "cache.key"
 	keySize    = 32
 	maxEntry   = 1 << 28
+	// mostEntries is how many modules are kept, and leftAfter the age at which what is written while a module is loaded belongs to nobody any more.
+	mostEntries = 64
+	leftAfter   = time.Hour
 )
 
 // openCache makes the directory, or refuses one that others may write to or read.
@@ -52,7 +57,33 @@ func openCache(dir string, key []byte) (*cache, error) {
 			return nil, fmt.Errorf("wasm: compile cache: %w", err)
 		}
 	}
-	return &cache{dir: dir, key: key}, nil
+	c := &cache{dir: dir, key: key}
+	c.tidy(time.Now())
+	return c, nil
+}
+
+// tidy takes away what processes that were killed have left, and the entries that nobody has used for longest: each build of a module, and each version of the engine, makes
+// one of its own. What cannot be taken away stays; it is in nobody's way.
+func (c *cache) tidy(now time.Time) {
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return
+	}
+	var kept []fs.FileInfo
+	for _, e := range entries {
+		info, err := e.Info()
+		switch {
+		case err != nil:
+		case strings.HasSuffix(e.Name(), cacheName) && info.Mode().IsRegular():
+			kept = append(kept, info)
+		case (strings.HasPrefix(e.Name(), "run-") || strings.HasPrefix(e.Name(), "new-")) && now.Sub(info.ModTime()) > leftAfter:
+			_ = os.RemoveAll(filepath.Join(c.dir, e.Name()))
+		}
+	}
+	slices.SortFunc(kept, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	for _, info := range kept[min(len(kept), mostEntries):] {
+		_ = os.Remove(filepath.Join(c.dir, info.Name()))
+	}
 }
 
 // readKey reads the key, or makes it.
@@ -121,6 +152,10 @@ func (c *cache) open(wasm []byte) (wazero.CompilationCache, func(keep bool), err
 	key := id(wasm)
 	path := filepath.Join(c.dir, hex.EncodeToString(key)+cacheName)
 	hit := c.unpack(path, key, tmp)
+	if hit {
+		now := time.Now()
+		_ = os.Chtimes(path, now, now) // for tidy
+	}
 	cc, err := wazero.NewCompilationCacheWithDir(tmp)
 	if err != nil {
 		_ = os.RemoveAll(tmp)

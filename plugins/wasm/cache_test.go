@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -169,6 +170,43 @@ func TestCacheIsBegunByMany(t *testing.T) {
 		}
 		if found, err := os.ReadDir(dir); err != nil || len(found) != 1 {
 			t.Errorf("%v, %v: want the key alone", found, err)
+		}
+	}
+}
+
+// TestCacheIsTidied: what a killed process has left goes, and so do the entries that were not used for longest; what is fresh, or nobody's, stays.
+func TestCacheIsTidied(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "cache")
+	if _, err := wasm.New(wasm.Options{CacheDir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, age time.Duration) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		var err error
+		if strings.HasPrefix(name, "run-") {
+			err = os.MkdirAll(filepath.Join(path, "wazero"), 0o700)
+		} else {
+			err = os.WriteFile(path, []byte("x"), 0o600)
+		}
+		at := time.Now().Add(-age)
+		if err = errors.Join(err, os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, age := range map[string]time.Duration{"run-1": 2 * time.Hour, "run-2": time.Minute, "new-1": 2 * time.Hour, "new-2": time.Minute, "README": 1000 * time.Hour} {
+		put(name, age)
+	}
+	for i := range 70 {
+		put(fmt.Sprintf("%02d.tgc", i), time.Duration(i)*time.Hour)
+	}
+	if _, err := wasm.New(wasm.Options{CacheDir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"run-1": false, "run-2": true, "new-1": false, "new-2": true, "README": true, "cache.key": true, "00.tgc": true, "63.tgc": true, "64.tgc": false, "69.tgc": false} {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
