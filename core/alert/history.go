@@ -50,11 +50,15 @@ func (h *history) note(s *Sample, before, now time.Time) {
 		}
 		h.series[key] = t
 	}
-	t.add(h.of.kind, point{at: now, value: s.Value, hist: s.Histogram})
+	t.add(h.of.kind, point{at: now, value: s.Value, hist: s.Histogram}, h.of.window/finest)
 }
 
-// add appends a point, and makes a total of it.
-func (t *track) add(kind Kind, p point) {
+// finest is how many points of totals a window has at most: a week of histograms at each interval would be hundreds of megabytes, and is read through at each
+// evaluation. What came in the window is then known to a thousandth of it.
+const finest = 1000
+
+// add appends a point, and makes a total of it. A total that comes sooner than apart after the one before the latest takes the latest one's place.
+func (t *track) add(kind Kind, p point, apart time.Duration) {
 	raw := p
 	if kind != Gauge {
 		last := t.points[len(t.points)-1]
@@ -69,6 +73,10 @@ func (t *track) add(kind Kind, p point) {
 		}
 	}
 	t.raw = raw
+	if n := len(t.points); kind != Gauge && n > 1 && p.at.Sub(t.points[n-2].at) < apart {
+		t.points[n-1] = p
+		return
+	}
 	t.points = append(t.points, p)
 }
 

@@ -38,7 +38,7 @@ func (b *backlog) len() int { return b.queue.n + b.urgent.n + b.size }
 // push adds a record, or counts it as dropped, or another one in its place.
 func (b *backlog) push(rec *record) {
 	if rec.wish == wishLinked {
-		if second := (rec.start + rec.took) / 1e9; second > b.second {
+		if second := (rec.start + rec.took) / 1e9; second > b.second || second < b.second-60 { // records come in any order, but not so late: the clock was set back
 			b.second, b.spent = second, 0
 		}
 		if b.spent++; b.spent > maxPromoted {

@@ -132,7 +132,7 @@ func (l *line) step() bool {
 		return false
 	}
 	for _, letter := range letters {
-		if !letter.Next.After(now) {
+		if !letter.Next.After(now) || letter.Next.Sub(now) > longestWait(&l.k.c.Patience) { // it was written down before the clock was set back
 			l.try(letter)
 			return true
 		}
@@ -150,6 +150,9 @@ func (l *line) step() bool {
 	l.sleep(next)
 	return more
 }
+
+// longestWait is more than any letter waits between two attempts.
+func longestWait(p *Patience) time.Duration { return max(p.Most, longestPause) + time.Minute }
 
 func (l *line) sleep(until time.Time) {
 	l.mu.Lock()

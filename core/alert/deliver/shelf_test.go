@@ -199,3 +199,18 @@ func TestNotifyIsStored(t *testing.T) {
 		t.Errorf("heard %s", got)
 	}
 }
+
+// What is to be tried again at an instant that a clock has been set back from is tried at once, and not a day late.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "telemetry.db")
+	a := &ear{}
+	a.down()
+	p := open(t, path, clock.NewFake(start.Add(24*time.Hour)), deliver.Config{Sinks: []deliver.Sink{{Name: "a", To: a}}})
+	p.tell(1, true)
+	p.until("it was tried", 0, func() bool { return p.State(t.Context())[0].Counts["failed"] == 1 })
+	p.end()
+	b := &ear{}
+	q := open(t, path, clock.NewFake(start), deliver.Config{Sinks: []deliver.Sink{{Name: "a", To: b}}})
+	q.until("it arrives", 0, func() bool { return q.State(t.Context())[0].Counts["delivered"] == 1 })
+}
