@@ -150,6 +150,10 @@ func (m *Migrator) discard(ctx context.Context, from Snapshot) (Run, error) {
 // finishRestore brings an operator's restore to its end that a crash has interrupted.
 func (m *Migrator) finishRestore(ctx context.Context, r Run) error {
 	if _, err := m.putBack(ctx, r, "put back by an operator: "+r.Snapshot+"; finished by a later start", true); err != nil {
+		if class := sqlite.ClassOf(err); errors.Is(err, ErrSnapshot) || class == sqlite.NotADB || class == sqlite.Corrupt {
+			_, _, e := m.decide(ctx, r, RunFailed, "its copy cannot be put back: "+err.Error()) // nor by any start to come
+			err = errors.Join(err, e)
+		}
 		return err
 	}
 	return errors.New("migrate: the restore that run " + r.ID + " had begun is finished now: start again")

@@ -194,3 +194,38 @@ func TestRestoreOfWhatIsNoCopy(t *testing.T) {
 	}
 	up(t, m)
 }
+
+// A restore whose copy is lost before its end is no dead end: the start says so, and what is there can be kept.
+func TestRestoreWhoseCopyIsLost(t *testing.T) {
+	t.Parallel()
+	b := newBase(t)
+	up(t, b.migrator(load(t, columns(t))))
+	m := b.migrator(load(t, columns(t, "a")))
+	up(t, m)
+	lost := snapshots(t, m)[0].Path
+	lose := func(c *migrate.Config) {
+		c.Progress = func(p migrate.Progress) {
+			if p.Phase == "restore" {
+				os.Remove(lost)
+			}
+		}
+	}
+	if _, _, err := b.configured(lose).Restore(t.Context(), migrate.RestoreOptions{}); !errors.Is(err, migrate.ErrSnapshot) {
+		t.Fatal(err)
+	}
+	if _, err := m.Up(t.Context()); !errors.Is(err, migrate.ErrSnapshot) {
+		t.Errorf("the first start: %v", err)
+	}
+	_, err := m.Up(t.Context())
+	if got := codes(err); len(got) != 1 || got[0] != migrate.ProbeFailed {
+		t.Fatalf("the second start: %v", err)
+	}
+	var c *migrate.Conflict
+	if !errors.As(err, &c) {
+		t.Fatal(err)
+	}
+	if err := typed(t, m, c.Typed()); err != nil {
+		t.Errorf("%s: %v", c.Typed(), err)
+	}
+	up(t, m)
+}

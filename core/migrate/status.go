@@ -105,7 +105,7 @@ func (m *Migrator) compare(v *view) Status {
 		case RunCommitted, RunRestoring:
 			st.Unsettled = r
 		case RunFailed:
-			c := &Conflict{Code: ProbeFailed, Version: r.To, Detail: "the probes of run " + r.ID + " failed (" + r.Note + ") and its snapshot could not be put back"}
+			c := &Conflict{Code: ProbeFailed, Version: r.To, Detail: "run " + r.ID + " failed (" + r.Note + ") and its snapshot could not be put back"}
 			c.Remedy, c.Command = "put it back; or, where the migrated database is right or the snapshot is lost, keep it with engine migrate repair --keep-run "+r.ID, []string{"restore", "--run", r.ID}
 			if sum, err := fileSum(r.Snapshot); err != nil || sum != r.SHA256 {
 				c.Remedy, c.Command = "its snapshot is lost or was changed: look at the database, then keep it", []string{"repair", "--keep-run", r.ID}
