@@ -86,11 +86,16 @@ func TestLongLogOfBefore(t *testing.T) {
 	}
 	rd := r.pin(t)
 	defer rd.Close()
-	before := r.Stats().WAL
-	r.fill(t, 21, 60)
-	after := r.Stats().WAL
-	n, took := after.Checkpoints-before.Checkpoints, after.Time-before.Time
-	if n == 0 || took > time.Duration(n)*10*time.Millisecond {
-		t.Errorf("%d checkpoints beside a reader took %v: they waited for it", n, took)
+	// One that waits takes 20 ms or more. On a busy machine others may, too, but not all.
+	least, n := time.Hour, 0
+	for i := 21; i <= 80; i++ {
+		before := r.Stats().WAL
+		r.fill(t, i, i)
+		if after := r.Stats().WAL; after.Checkpoints > before.Checkpoints {
+			least, n = min(least, after.Time-before.Time), n+1
+		}
+	}
+	if n == 0 || least >= 20*time.Millisecond {
+		t.Errorf("%d checkpoints beside a reader, none shorter than %v: they waited for it", n, least)
 	}
 }
