@@ -10,11 +10,12 @@ var errClosed = errors.New("wasm: closed")
 
 // pool hands out instances, the one that was used last first, because its memory is still in the processor's caches. It makes none itself.
 type pool struct {
-	tokens chan struct{} // one for each instance that may be out
-	mu     sync.Mutex
-	idle   []*instance
-	all    int
-	closed bool
+	tokens  chan struct{} // one for each instance that may be out
+	closing sync.Mutex    // two that each took a part of the tokens would wait for one another
+	mu      sync.Mutex
+	idle    []*instance
+	all     int
+	closed  bool
 }
 
 func newPool(most int) *pool {
@@ -77,6 +78,8 @@ func (p *pool) put(in *instance, keep bool) {
 
 // close waits until nothing is out; false where it was closed before.
 func (p *pool) close() bool {
+	p.closing.Lock()
+	defer p.closing.Unlock()
 	for range cap(p.tokens) {
 		<-p.tokens
 	}

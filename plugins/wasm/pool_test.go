@@ -113,3 +113,27 @@ func TestArenaGrowsFromACleanState(t *testing.T) {
 		}
 	}
 }
+
+// TestClosedByMany: whoever closes a unit a second time, at the same moment too, waits for nobody for ever.
+func TestClosedByMany(t *testing.T) {
+	t.Parallel()
+	module := assemble(t, small(accept))
+	for range 100 {
+		u := mustLoad(t, host(t, wasm.Options{}), module, func(m *plugins.Manifest) { m.Limits.Instances = 256 })
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				if err := u.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		done := make(chan struct{})
+		go func() { wg.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(30 * time.Second):
+			t.Fatal("they wait for one another")
+		}
+	}
+}
