@@ -2,7 +2,9 @@ package alert
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -100,20 +102,61 @@ func (r Rule) Adjust(text string) (Rule, error) {
 		return r, err
 	}
 	r.condition = c
-	r.When = r.text(text)
+	if r.expr.do != absent {
+		r.When = r.text()
+	}
 	if wrong := r.expr.misfit(); wrong != "" {
 		return r, fmt.Errorf("%s", wrong)
 	}
 	return r, nil
 }
 
-// text is the expression with what was adjusted behind it, for people.
-func (r *Rule) text(adjusted string) string {
+// text is the rule as it is now: the expression as it was written, and all that was said of it, adjusted or not.
+func (r *Rule) text() string {
 	expression := r.When
 	if i := strings.IndexAny(expression, "<>"); i >= 0 {
 		expression = expression[:i]
 	}
-	return strings.TrimSpace(expression) + " " + strings.TrimSpace(adjusted)
+	sign := func(above, equal bool) string {
+		s := "<"
+		if above {
+			s = ">"
+		}
+		if equal {
+			s += "="
+		}
+		return s
+	}
+	text := fmt.Sprintf("%s %s %s", strings.TrimSpace(expression), sign(r.above, r.equal), plainQuantity(r.limit, r.unit))
+	if r.resolve != r.limit || r.resolveEqual == r.equal {
+		text += fmt.Sprintf(" resolve %s %s", sign(!r.above, r.resolveEqual), plainQuantity(r.resolve, r.unit))
+	}
+	for _, c := range []struct {
+		word string
+		d    time.Duration
+	}{{"for", r.wait}, {"hold", r.hold}} {
+		if c.d > 0 {
+			text += " " + c.word + " " + c.d.String()
+		}
+	}
+	if r.least > 0 {
+		text += fmt.Sprintf(" least %d", r.least)
+	}
+	return text
+}
+
+// plainQuantity writes a limit as parseQuantity reads it.
+func plainQuantity(v float64, unit string) string {
+	number := strconv.FormatFloat(v, 'g', -1, 64)
+	switch {
+	case unit == ofTime && v > 0 && v < math.MaxInt32:
+		return time.Duration(math.Round(v * 1e9)).String()
+	case unit == ofSize && v > 0:
+		return strconv.FormatFloat(v, 'f', -1, 64) + "B"
+	case unit == ofShare && v > 0:
+		return strconv.FormatFloat(v*100, 'g', 6, 64) + "%"
+	}
+	return number
 }
 
 // settle looks up the metrics of the rule.

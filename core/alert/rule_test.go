@@ -49,6 +49,32 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A rule that was given other limits says what it is now, as somebody would write it: all of it, also what was not adjusted.
+func TestAdjust(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ when, by, want string }{
+		{"p95(lat[2m]) > 50ms resolve < 40ms for 1m least 20", "> 80ms resolve < 60ms", "p95(lat[2m]) > 80ms resolve < 60ms for 1m0s least 20"},
+		{"p95(lat[2m]) > 50ms resolve < 40ms for 1m least 20", "for 90s", "p95(lat[2m]) > 50ms resolve < 40ms for 1m30s least 20"},
+		{"min(free) < 1GiB hold 1m", "< 512MiB", "min(free) < 536870912B hold 1m0s"},
+		{"rate(busy[1m]) > 80% for 5m", "> 90%", "rate(busy[1m]) > 90% for 5m0s"},
+		{"max(level) >= 2 resolve < 1", ">= 3 resolve <= 1", "max(level) >= 3 resolve <= 1"},
+	} {
+		rules, mistakes := alert.Compile([]alert.Definition{{Name: "R", When: c.when}}, metrics())
+		if mistakes != nil {
+			t.Fatal(mistakes)
+		}
+		got, err := rules[0].Adjust(c.by)
+		if err != nil || got.When != c.want {
+			t.Errorf("%s adjusted by %s: %q, %v", c.when, c.by, got.When, err)
+			continue
+		}
+		again, mistakes := alert.Compile([]alert.Definition{got.Definition}, metrics())
+		if mistakes != nil || again[0].Limit() != got.Limit() || again[0].For() != got.For() {
+			t.Errorf("%q reads as another rule: %v", got.When, mistakes)
+		}
+	}
+}
+
 // No text makes the parser panic or hang, and what it takes evaluates.
 func FuzzCompile(f *testing.F) {
 	for _, d := range alert.Defaults(alert.Sizes{WALCap: 1 << 20, WALHard: 1 << 19}) {
