@@ -69,7 +69,7 @@ func Of(c Cell) Value {
 }
 
 // Lookup runs a query of the manifest inside the transaction that is judged, and returns its rows, which are valid until the next Lookup. Every call counts: ask once about
-// all keys of a batch rather than once a row.
+// all keys of a batch rather than once a row. Where the query has more rows than the manifest's max_rows the answer is cut, and says so: see Partial.
 //
 // # Errors
 //

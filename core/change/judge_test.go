@@ -263,6 +263,14 @@ func TestLookup(t *testing.T) {
 	if v.got != "[a 2.5 x01 <nil>] [b 2.5 x01 <nil>] " {
 		t.Errorf("got %s", v.got)
 	}
+	if !v.part {
+		t.Error("two of three rows, and nobody was told that there are more")
+	}
+	v.sql = "SELECT name FROM accounts WHERE id = ? LIMIT 2"
+	must(t, r.do(t, "INSERT INTO trades (id, qty) VALUES (2, 2)"))
+	if v.part || v.got == "" {
+		t.Errorf("two of two rows: cut %v, got %s", v.part, v.got)
+	}
 	for _, sql := range []string{"DELETE FROM accounts WHERE id = ?", "UPDATE trades SET qty = ?", "PRAGMA user_version = 7"} {
 		v.sql = sql
 		if err := r.do(t, "INSERT INTO trades (id, qty) VALUES (5, 2)"); !errors.Is(err, change.ErrFault) {

@@ -48,6 +48,14 @@ func (w *warden) Query(ctx context.Context, sql string, args abi.Rows, most int)
 	if rows == 0 {
 		out.Reset(abi.OpScan, 0, len(s.Class().Columns))
 	}
+	if rows == most { // there may be more, and who asked must know
+		if _, err = s.Fetch(&block, 1); err != nil {
+			return nil, err
+		}
+		if block.Len() > 0 {
+			out.SetPartial()
+		}
+	}
 	b, err := out.Append(nil)
 	if err != nil {
 		return nil, errors.New("the answer of a lookup does not fit a batch")

@@ -40,8 +40,9 @@ func (v *versioned) Validate(ctx context.Context, b *abi.Batch, at time.Time) (c
 
 // asks looks something up.
 type asks struct {
-	sql string
-	got string
+	sql  string
+	got  string
+	part bool // the answer was cut
 }
 
 func (*asks) Identity() contract.Identity { return contract.Identity{Name: "asks", Version: "1"} }
@@ -66,7 +67,7 @@ func (a *asks) Validate(ctx context.Context, b *abi.Batch, _ time.Time) (out con
 	if err != nil {
 		return out, err
 	}
-	a.got = ""
+	a.got, a.part = "", rows.Partial()
 	for i := range rows.Len() {
 		var vals []any
 		for c := range rows.Columns() {

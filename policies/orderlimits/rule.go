@@ -1,6 +1,7 @@
 package orderlimits
 
 import (
+	"errors"
 	"math/bits"
 
 	"github.com/tidegate/engine/sdk"
@@ -95,7 +96,7 @@ func (r *Rule) row(b *sdk.Batch, v *sdk.Verdicts, k columns, row int) {
 	instrument, _ := b.Int(row, k.instrument)
 	l := r.limits.of(account, instrument)
 	switch {
-	case q > l.maxQty:
+	case q > l.maxQty || l.oneSided() && magnitude(q) > uint64(l.maxQty):
 		v.Reject(row, k.qty, CodeQty, r.msg.Start("qty ").Int(q).Text(" is over the limit of ").Int(l.maxQty).String())
 		return
 	case q < l.minQty:
@@ -191,6 +192,9 @@ func (r *Rule) loadMarks(b *sdk.Batch, k columns) error {
 	rows, err := b.Lookup(r.marks, sdk.String(string(r.keys)))
 	if err != nil {
 		return err
+	}
+	if rows.Partial() {
+		return errors.New("the query marks has more rows than its max_rows: raise it, or answer with one row an instrument")
 	}
 	for i := range rows.Len() {
 		if mark := rows.Cell(i, 0, 1); mark.Type() == sdk.Integer {

@@ -21,8 +21,20 @@ func TestRule(t *testing.T) {
 				h.Insert(row{1, 1, 101, 5, nil}, row{7, 1, 71, 5, nil}, row{7, 2, 61, 5, nil}, row{1, 2, 51, 5, nil}).
 					Rejects(0, 1, "over the limit of 100").Rejects(1, 1, "of 70").Rejects(2, 1, "of 60").Rejects(3, 1, "of 50")
 				h.Insert(row{7, 2, 9, 5, nil}).Rejects(0, 1, "under the minimum of 10") // the instrument's minimum stands where the pair sets none
+				h.Insert(row{1, 1, -100, 5, nil}).Accepts()
+				h.Insert(row{1, 1, -101, 5, nil}, row{1, 1, int64(math.MinInt64), 5, nil}).Rejects(0, 1, "over the limit of 100").Rejects(1, 1, "of 100")
 				h.Update(row{1, 1, 101, 5, nil, 1, 1, 100, 5, nil}).Rejects(0, 1, "qty 101")
 				h.Update(row{1, 1, 99, 5, nil, 1, 1, 101, 5, nil}).Accepts() // the old row is not judged
+			}},
+		{Name: "both sides", Config: `{"limits":[{"min_qty":-20,"max_qty":10}]}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{1, 1, 10, 5, nil}, row{1, 1, -20, 5, nil}).Accepts()
+				h.Insert(row{1, 1, 11, 5, nil}, row{1, 1, -21, 5, nil}).Rejects(0, 1, "over the limit of 10").Rejects(1, 1, "under the minimum of -20")
+			}},
+		{Name: "an answer in part", Config: `{"limits":[{"band_bps":100}],"reference":"mark","require_reference":false}`,
+			Lookups: []sdktest.Lookup{{Name: "marks", Columns: 2, MaxRows: 1, Answer: func([]any) ([]row, error) { return []row{{1, 1000}, {2, 1000}}, nil }}},
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{9, 1, 1, 1010, 5}, row{9, 2, 1, 5000, 5}).Fails("more rows than its max_rows")
 			}},
 		{Name: "notional", Config: `{"limits":[{"max_notional":1000}]}`,
 			Test: func(t *testing.T, h *sdktest.Harness) {

@@ -1,6 +1,8 @@
 package retainbystate
 
 import (
+	"errors"
+
 	"github.com/tidegate/engine/sdk"
 )
 
@@ -65,9 +67,13 @@ func (p *Policy) Retain(b *sdk.Batch, a *sdk.Actions) error {
 	return nil
 }
 
-// ask learns the states of all keys of a batch at once.
+// most is how many keys are asked about at once: fewer than the rows that any answer may have.
+const most = 1024
+
+// ask learns the states of all keys of a batch.
 func (p *Policy) ask(b *sdk.Batch, col int) error {
 	clear(p.state)
+	keys := 0
 	p.keys = append(p.keys[:0], '[')
 	for row := range b.Len() {
 		key := b.Cell(row, col)
@@ -75,18 +81,32 @@ func (p *Policy) ask(b *sdk.Batch, col int) error {
 			continue
 		}
 		p.state[key.Int()] = rule{}
-		if len(p.keys) > 1 {
+		if keys > 0 {
 			p.keys = append(p.keys, ',')
 		}
 		p.keys = sdk.AppendInt(p.keys, key.Int())
+		if keys++; keys == most {
+			if err := p.look(b); err != nil {
+				return err
+			}
+			keys, p.keys = 0, append(p.keys[:0], '[')
+		}
 	}
-	if len(p.state) == 0 {
+	if keys == 0 {
 		return nil
 	}
+	return p.look(b)
+}
+
+// look asks about the keys at hand. A state that is not told might be one that holds its rows, so an answer that was cut is none.
+func (p *Policy) look(b *sdk.Batch) error {
 	p.keys = append(p.keys, ']')
 	rows, err := b.Lookup(p.states, sdk.String(string(p.keys)))
 	if err != nil {
 		return err
+	}
+	if rows.Partial() {
+		return errors.New("the query states has more rows than its max_rows: raise it, or answer with one row a key")
 	}
 	for i := range rows.Len() {
 		if key := rows.Cell(i, 0, 0); key.Type() == sdk.Integer {

@@ -44,6 +44,31 @@ func TestPolicy(t *testing.T) {
 		{Name: "delete and keep", Config: `{"states":{"closed":"delete","active":"keep"}}`, Lookups: lookups, Test: func(t *testing.T, h *sdktest.Harness) {
 			h.Scan(row{1, 1}, row{2, 2}, row{3, 3}).Only(1).Says(1, abi.Delete, 2, "")
 		}},
+		{Name: "more keys than are asked about at once", Lookups: []sdktest.Lookup{{Name: "states", Columns: 2, MaxRows: 1024, Answer: func(args []any) ([]row, error) {
+			var ids []int64
+			if err := json.Unmarshal([]byte(args[0].(string)), &ids); err != nil {
+				return nil, err
+			}
+			out := make([]row, len(ids))
+			for i, id := range ids {
+				if out[i] = (row{id, "active"}); id >= 1998 {
+					out[i] = row{id, "liquidate_only"}
+				}
+			}
+			return out, nil
+		}}}, Test: func(t *testing.T, h *sdktest.Harness) {
+			rows := make([]row, 2000)
+			for i := range rows {
+				rows[i] = row{i, i}
+			}
+			h.Scan(rows...).Only(1998, 1999)
+			if h.Lookups() != 2 {
+				t.Errorf("%d queries, want 2", h.Lookups())
+			}
+		}},
+		{Name: "an answer in part", Lookups: []sdktest.Lookup{{Name: "states", Columns: 2, MaxRows: 1, Answer: states}}, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.Scan(row{1, 2}, row{2, 3}).Fails("more rows than its max_rows") // 3 may be one that is held
+		}},
 		{Name: "no action", Config: `{"states":{"closed":"burn"}}`, Refuses: "none of keep, archive, delete, hold"},
 		{Name: "no states", Config: `{"states":{}}`, Refuses: "name at least one"},
 	}})

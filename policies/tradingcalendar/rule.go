@@ -1,6 +1,7 @@
 package tradingcalendar
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/tidegate/engine/sdk"
@@ -155,6 +156,9 @@ func (r *Rule) ask(b *sdk.Batch, k columns) error {
 	rows, err := b.Lookup(r.venues, sdk.String(string(r.keys)))
 	if err != nil {
 		return err
+	}
+	if rows.Partial() {
+		return errors.New("the query venues has more rows than its max_rows: raise it, or answer with one row an instrument")
 	}
 	for i := range rows.Len() {
 		if id := rows.Cell(i, 0, 0); id.Type() == sdk.Integer {

@@ -10,6 +10,7 @@ const (
 	magic      = "TGB1"
 	headerSize = 32
 	cellSize   = 16
+	partial    = 1 // schema_id of an answer that was cut
 )
 
 // Op says what happened to the rows of a batch.
@@ -126,6 +127,9 @@ func (b *Batch) Blob(v []byte) {
 	b.cell(uint64(headerSize+len(b.heap)), len(v), Blob)
 	b.heap = append(b.heap, v...)
 }
+
+// SetPartial says of the answer of a lookup that the query had more rows.
+func (b *Batch) SetPartial() { b.schema = partial }
 
 // Op is what Reset was told.
 func (b *Batch) Op() Op { return b.op }

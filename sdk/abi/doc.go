@@ -44,7 +44,7 @@
 //	20     4    total: length of the batch
 //	24     2    op: 1 insert, 2 update, 3 delete, 4 scan, 5 notify
 //	26     2    images of a row: 2 for update (the new one, then the old one), else 1 (for delete the row that goes)
-//	28     4    schema_id
+//	28     4    schema_id; of the answer of a lookup 0, or 1 where the query had more rows than the manifest's max_rows
 //
 // Cells follow row by row, within a row image by image, within an image column by column. A cell has 16 bytes:
 //

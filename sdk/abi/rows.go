@@ -104,6 +104,9 @@ func (r *Rows) Op() Op { return r.op }
 // Schema is the number of the schema in the configuration document.
 func (r *Rows) Schema() uint32 { return r.schema }
 
+// Partial reports, of the answer of a lookup, that the query had more rows than the manifest's max_rows.
+func (r *Rows) Partial() bool { return r.schema == partial }
+
 // Len is the number of rows.
 func (r *Rows) Len() int { return r.rows }
 

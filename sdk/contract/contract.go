@@ -130,7 +130,7 @@ type Ailing interface {
 // Store is what a validator may ask of the transaction that is judged. It is in the context of Validate.
 type Store interface {
 	// Query runs one statement that only reads, inside the transaction, with the first row of args as its arguments, and returns an encoded
-	// batch (op scan) of at most most rows. It ends with ctx.
+	// batch (op scan) of at most most rows, which says where there are more (abi.Rows.Partial). It ends with ctx.
 	Query(ctx context.Context, sql string, args abi.Rows, most int) ([]byte, error)
 }
 

@@ -37,6 +37,8 @@ type Lookup struct {
 	Answer func(args []any) ([]Row, error)
 	// Columns is the width of an answer; 0 is 1.
 	Columns int
+	// MaxRows is that of the manifest: the host cuts a longer answer and says so; 0 cuts none.
+	MaxRows int
 }
 
 // Document is the configuration document of the ABI.
@@ -194,6 +196,10 @@ func (w *World) Answer(query int, rows abi.Rows) ([]byte, error) {
 	}
 	var b abi.Batch
 	b.Reset(abi.OpScan, 0, max(1, l.Columns))
+	if l.MaxRows > 0 && len(found) > l.MaxRows {
+		found = found[:l.MaxRows]
+		b.SetPartial()
+	}
 	for _, row := range found {
 		if err := row.appendTo(&b); err != nil {
 			return nil, err
