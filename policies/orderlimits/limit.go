@@ -22,7 +22,9 @@ func free() limit {
 }
 
 // oneSided reports that only the largest quantity was set, which bounds those below zero as well: in some books they are sales.
-func (l *limit) oneSided() bool { return l.minQty == math.MinInt64 && l.maxQty >= 0 && l.maxQty != unlimited }
+func (l *limit) oneSided() bool {
+	return l.minQty == math.MinInt64 && l.maxQty >= 0 && l.maxQty != unlimited
+}
 
 // scope is what a limit of the configuration is about; 0 is any.
 type scope struct{ account, instrument int64 }
