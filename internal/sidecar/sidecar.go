@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/tidegate/engine/core/sqlite"
 )
@@ -39,6 +40,23 @@ type File struct {
 //
 // Those of sqlite.Open. A database that somebody else made is refused.
 func Open(ctx context.Context, path string, limit int64, schema ...string) (*File, error) {
+	for until := time.Now().Add(openTime); ; {
+		f, err := open(ctx, path, limit, schema)
+		if err == nil || sqlite.ClassOf(err) != sqlite.Busy || time.Now().After(until) {
+			return f, err
+		}
+		select { // somebody else makes it, or plays its log again, which no timeout of SQLite's waits for
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// openTime is how long a file is waited for that others open at the same instant.
+const openTime = 3 * time.Second
+
+func open(ctx context.Context, path string, limit int64, schema []string) (*File, error) {
 	opt := options()
 	store, err := sqlite.Open(ctx, sqlite.Location{Path: path}, opt)
 	if err != nil {

@@ -111,3 +111,31 @@ func TestOpenRefusesStrangers(t *testing.T) {
 		t.Error("a database of another program was taken over")
 	}
 }
+
+// Several that open a file at the same instant, one of which has to make it, all get it.
+func TestOpenTogether(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		path := filepath.Join(t.TempDir(), "side.db")
+		const openers = 6
+		errs := make(chan error, openers)
+		begin := make(chan struct{})
+		for range openers {
+			go func() {
+				<-begin
+				f, err := sidecar.Open(t.Context(), path, 1<<20, schema)
+				if err == nil {
+					defer f.Close()
+					err = f.Write(t.Context(), func(c *sqlite.Conn) error { return sidecar.Run(c, "INSERT INTO t VALUES (1)") })
+				}
+				errs <- err
+			}()
+		}
+		close(begin)
+		for range openers {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
