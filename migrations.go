@@ -15,7 +15,8 @@ import (
 
 // MigrateConfig says how Open brings the schema up to date.
 type MigrateConfig struct {
-	// SnapshotDir is where copies from before a change are kept. Default "": a folder beside the database, named after it with ".snapshots".
+	// SnapshotDir is where copies from before a change are kept, of each database in a folder of its own, named after it and its path. Default "": a folder
+	// beside the database, named after it with ".snapshots".
 	SnapshotDir string
 	// SnapshotKeep is how many copies stay. Default 3.
 	SnapshotKeep int

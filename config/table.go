@@ -95,7 +95,7 @@ func migrateSettings() []setting {
 	}
 	return []setting{
 		{key: "migrate.snapshot_dir", field: m(func(c *engine.MigrateConfig) any { return &c.SnapshotDir }),
-			doc: "Where copies from before a migration are kept; empty: a folder beside the database, named after it with .snapshots."},
+			doc: "Where copies from before a migration are kept, of each database in a folder of its own; empty: beside the database, named after it with .snapshots."},
 		{key: "migrate.snapshot_keep", field: m(func(c *engine.MigrateConfig) any { return &c.SnapshotKeep }),
 			doc: "How many copies from before a migration stay."},
 		{key: "migrate.lock_wait", field: m(func(c *engine.MigrateConfig) any { return &c.LockWait }),

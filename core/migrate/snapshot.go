@@ -29,10 +29,17 @@ type Snapshot struct {
 
 const stampFormat = "20060102T150405.000000000Z"
 
+// snapshotDir is the folder of the copies of this database. In one that is configured, which several databases of the same file name may share, each has
+// its own: the newest copy of another one would be restored, or removed, in the place of ours.
 func (m *Migrator) snapshotDir() string {
-	dir := m.cfg.Snapshots.Dir
-	if dir == "" {
-		dir = m.store.Location().Path + ".snapshots"
+	path := m.store.Location().Path
+	dir := path + ".snapshots"
+	if shared := m.cfg.Snapshots.Dir; shared != "" {
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
+		sum := sha256.Sum256([]byte(path))
+		dir = filepath.Join(shared, filepath.Base(path)+"-"+hex.EncodeToString(sum[:4]))
 	}
 	// The path of a copy is noted in the database, for programs that run in other folders, too.
 	if abs, err := filepath.Abs(dir); err == nil {

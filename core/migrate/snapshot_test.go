@@ -13,10 +13,10 @@ import (
 func TestUnfinishedCopiesOfOthersStay(t *testing.T) {
 	t.Parallel()
 	b := newBase(t)
-	dir := filepath.Join(t.TempDir(), "copies [of all]")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	shared := filepath.Join(t.TempDir(), "copies [of all]")
+	there := func(c *migrate.Config) { c.Snapshots.Dir = shared }
+	up(t, b.configured(there, load(t, columns(t))))
+	dir := filepath.Dir(up(t, b.configured(there, load(t, columns(t, "a")))).Snapshot)
 	theirs := []string{"other.db.20250101T000000.000000000Z.AAAAAAAAAAAAAAAA.db.part", "download.part", "trading.db.part"}
 	ours := "trading.db.20250101T000000.000000000Z.AAAAAAAAAAAAAAAA.db.part"
 	for _, name := range append(theirs, ours) {
@@ -24,9 +24,7 @@ func TestUnfinishedCopiesOfOthersStay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	there := func(c *migrate.Config) { c.Snapshots.Dir = dir }
-	up(t, b.configured(there, load(t, columns(t))))
-	up(t, b.configured(there, load(t, columns(t, "a"))))
+	up(t, b.configured(there, load(t, columns(t, "a", "b"))))
 	for _, name := range theirs {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Errorf("what is not ours went away: %v", err)
@@ -35,8 +33,27 @@ func TestUnfinishedCopiesOfOthersStay(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, ours)); err == nil {
 		t.Error("what a crash left of a copy of this database stays")
 	}
-	if n := len(snapshots(t, b.configured(there))); n != 1 {
+	if n := len(snapshots(t, b.configured(there))); n != 2 {
 		t.Errorf("%d copies", n)
+	}
+}
+
+// TestCopiesOfTheSameName: databases of one file name share a folder for their copies, and none sees those of another.
+func TestCopiesOfTheSameName(t *testing.T) {
+	t.Parallel()
+	there := func(dir string) func(c *migrate.Config) {
+		return func(c *migrate.Config) { c.Snapshots.Dir, c.Snapshots.Keep = dir, 1 }
+	}(t.TempDir())
+	one, two := newBase(t), newBase(t)
+	var copies []string
+	for _, b := range []*base{one, two} {
+		up(t, b.configured(there, load(t, columns(t))))
+		copies = append(copies, up(t, b.configured(there, load(t, columns(t, "a")))).Snapshot)
+	}
+	for i, b := range []*base{one, two} {
+		if kept := snapshots(t, b.configured(there)); len(kept) != 1 || kept[0].Path != copies[i] {
+			t.Errorf("database %d has %v, want %s", i, kept, copies[i])
+		}
 	}
 }
 
