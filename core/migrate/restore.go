@@ -31,6 +31,9 @@ func (m *Migrator) Restore(ctx context.Context, opt RestoreOptions) (from Snapsh
 	start := time.Now()
 	ctx, end := m.startRun(ctx, "restore")
 	defer func() { rep.Duration = time.Since(start); m.ended("restore", &rep, err); end(err) }()
+	if err := m.mayChange("restore"); err != nil {
+		return from, rep, err
+	}
 	if from, err = m.find(ctx, opt); err != nil {
 		return from, rep, err
 	}
