@@ -10,7 +10,7 @@ import (
 // of such a program the lane lets go for a moment now and then.
 const (
 	courtesyHold  = 25 * time.Millisecond // longest time of groups back to back
-	courtesyPause = 3 * time.Millisecond  // how long the lock is then left alone
+	courtesyPause = 5 * time.Millisecond  // how long the lock is then left alone: of the fifty tries that SQLite's handler has in 5 s one in six finds it free
 	courtesyFor   = 10 * time.Second      // how long a sign counts
 	strangerHold  = time.Second           // without a sign: somebody may be there who never got as far as leaving one
 )
