@@ -257,22 +257,7 @@ func TestLogCannotBePutBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if snapshot == "latest" || snapshot == "older" {
-			other, err := sqlite.Open(t.Context(), sqlite.Location{Path: r.path}, sqlite.DefaultOptions())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer other.Close()
-			c, err := other.Connect(t.Context(), sqlite.Reader)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Fence()
-			if err := c.BeginRead(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := c.QueryInt("SELECT count(*) FROM t"); err != nil {
-				t.Fatal(err)
-			}
+			defer r.foreignSnapshot(t, "SELECT count(*) FROM t").Fence()
 		}
 		if snapshot == "older" {
 			r.fill(t, 21, 30)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tidegate/engine/core/lane"
-	"github.com/tidegate/engine/core/sqlite"
 )
 
 // TestSnapshotsThatComeBack: readers whose snapshots are ended begin new ones at once, so that there is always one in the way. The log stays
@@ -88,22 +87,7 @@ func TestForeignPinStopsNoReads(t *testing.T) {
 		s.cfg.WAL = lane.WALConfig{CheckpointFrames: 50, Soft: 1 << 20, Hard: 1 << 20, Cap: 2 << 20, SnapshotAge: time.Minute}
 	})
 	r.must(t, "CREATE TABLE w (id INTEGER PRIMARY KEY, pad BLOB) STRICT", "INSERT INTO w (pad) VALUES (NULL)")
-	other, err := sqlite.Open(t.Context(), sqlite.Location{Path: r.path}, sqlite.DefaultOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	c, err := other.Connect(t.Context(), sqlite.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.BeginRead(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.QueryInt("SELECT count(*) FROM w"); err != nil {
-		t.Fatal(err)
-	}
+	defer r.foreignSnapshot(t, "SELECT count(*) FROM w").Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup

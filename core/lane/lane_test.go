@@ -152,3 +152,24 @@ func (r *rig) pin(t *testing.T) *lane.Reader {
 	}
 	return rd
 }
+
+// foreignSnapshot is a connection of another program that reads: the query has begun its snapshot.
+func (r *rig) foreignSnapshot(t *testing.T, query string) *sqlite.Conn {
+	t.Helper()
+	other, err := sqlite.Open(t.Context(), sqlite.Location{Path: r.path}, sqlite.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	c, err := other.Connect(t.Context(), sqlite.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.BeginRead(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.QueryInt(query); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
