@@ -20,15 +20,8 @@ func (db *DB) recall(begun time.Time, stop <-chan struct{}) {
 	if lesson == nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := until(stop)
 	defer cancel()
-	go func() {
-		select {
-		case <-stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	for _, stretch := range []struct{ from, to time.Time }{{begun.Add(-usualDays), begun.Add(-usualDay)}, {begun.Add(-usualDay), begun}} {
 		if err := study(ctx, t.file, db.cfg.Telemetry.Interval, stretch.from, stretch.to, lesson); err != nil {
 			if ctx.Err() == nil {

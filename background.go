@@ -13,15 +13,8 @@ import (
 // moveRows carries on the background sections of migrations until they find nothing left, the database is closed, or one fails; the
 // next start goes on where this one ended.
 func (db *DB) moveRows(stop <-chan struct{}) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := until(stop)
 	defer cancel()
-	go func() {
-		select {
-		case <-stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	moves, err := db.migrator.Moves(ctx)
 	for _, m := range moves {
 		if err == nil && !m.Done {
@@ -31,6 +24,19 @@ func (db *DB) moveRows(stop <-chan struct{}) {
 	if err != nil && ctx.Err() == nil && !errors.Is(err, lane.ErrClosed) {
 		db.log.Error("a migration's background section stopped; the next start goes on with it", "database", db.store.Location().String(), "error", err)
 	}
+}
+
+// until is a context that ends when stop is closed. It is to be cancelled.
+func until(stop <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // move repeats one statement, a batch and its note in the history in one transaction.

@@ -77,7 +77,7 @@ func (w *warden) check(c *check, k *call) (out contract.Outcome, err error) {
 	guard := w.conn.Guard()
 	w.conn.SetGuard(sqlite.Guard{ReadOnly: true})
 	defer w.conn.SetGuard(guard)
-	s, err := w.conn.Prepare(c.query(k.t))
+	s, err := w.conn.Prepare(k.r.query)
 	if err != nil {
 		return out, err
 	}

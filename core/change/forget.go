@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/sqlite"
 )
 
 const (
@@ -13,7 +14,6 @@ const (
 	valuesKept   = `SELECT plugin, key, value FROM ` + kept + ` WHERE plugin IN (?1, ?2) AND key <> '' ORDER BY plugin, key LIMIT ?3`
 	forgetKept   = `DELETE FROM ` + kept + ` WHERE plugin IN (?1, ?2) AND key <> ''`
 	forgetSums   = `DELETE FROM ` + kept + ` WHERE plugin IN (?1, ?2)`
-	noKeptAtAll  = "no such table: " + kept
 	forgetReason = "values of a plug-in"
 )
 
@@ -41,8 +41,7 @@ func named(stored string) (plugin string, shadow bool) {
 // AllKept lists what every plug-in keeps, by name.
 func AllKept(ctx context.Context, lanes *lane.Lanes) ([]Kept, error) {
 	var out []Kept
-	err := eachKept(ctx, lanes, listKept, nil, func(c *lane.Cursor) {
-		row := c.Row()
+	err := ownRows(ctx, lanes, forgetReason, listKept, nil, func(row []sqlite.Value) {
 		k := Kept{Values: row[1].Int, Bytes: row[2].Int}
 		k.Plugin, k.Shadow = named(string(row[0].Bytes))
 		out = append(out, k)
@@ -53,31 +52,12 @@ func AllKept(ctx context.Context, lanes *lane.Lanes) ([]Kept, error) {
 // KeptBy lists up to most values of a plug-in, by key.
 func KeptBy(ctx context.Context, lanes *lane.Lanes, plugin string, most int) ([]KeptValue, error) {
 	var out []KeptValue
-	err := eachKept(ctx, lanes, valuesKept, []any{plugin, plugin + besideActive, int64(most)}, func(c *lane.Cursor) {
-		row := c.Row()
+	err := ownRows(ctx, lanes, forgetReason, valuesKept, []any{plugin, plugin + besideActive, int64(most)}, func(row []sqlite.Value) {
 		v := KeptValue{Key: string(row[1].Bytes), Value: append([]byte{}, row[2].Bytes...)}
 		_, v.Shadow = named(string(row[0].Bytes))
 		out = append(out, v)
 	})
 	return out, err
-}
-
-func eachKept(ctx context.Context, lanes *lane.Lanes, sql string, args []any, take func(*lane.Cursor)) error {
-	c, err := lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: forgetReason}, sql, args)
-	if err != nil {
-		if strings.Contains(err.Error(), noKeptAtAll) {
-			return nil
-		}
-		return err
-	}
-	defer c.Finish()
-	for {
-		ok, err := c.Next(ctx)
-		if err != nil || !ok {
-			return err
-		}
-		take(c)
-	}
 }
 
 // Forget removes what a plug-in keeps, with shadow alone what its version in shadow mode does, and says how many values those were. It is no error where there are none.

@@ -2,12 +2,12 @@ package change
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/sdk/abi"
 )
 
@@ -146,26 +146,14 @@ func (r *Record) args() []any {
 
 // Last returns the latest events, newest first; none where none was ever stored.
 func Last(ctx context.Context, lanes *lane.Lanes, n int) ([]Record, error) {
-	c, err := lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: "rejections"}, lastRecords, []any{int64(n)})
-	if err != nil {
-		if strings.Contains(err.Error(), "no such table") {
-			return nil, nil
-		}
-		return nil, err
-	}
-	defer c.Finish()
 	var out []Record
-	for {
-		ok, err := c.Next(ctx)
-		if err != nil || !ok {
-			return out, err
-		}
-		row := c.Row()
+	err := ownRows(ctx, lanes, "rejections", lastRecords, []any{int64(n)}, func(row []sqlite.Value) {
 		text := func(i int) string { return string(row[i].Bytes) }
 		out = append(out, Record{At: time.Unix(0, row[0].Int), Kind: text(1), Trace: text(12), Verdict: RejectedError{Plugin: text(2), Version: text(3), Rule: uint32(row[4].Int),
 			Op: opOf(text(5)), Table: text(6), Column: text(7), Key: text(8), Rows: int(row[9].Int), Reason: text(10), Severity: abi.Severity(row[11].Int),
 			Receipt: Receipt{Module: text(13), Config: text(14), Batch: text(15), Fuel: row[16].Int}}})
-	}
+	})
+	return out, err
 }
 
 func opOf(name string) abi.Op {

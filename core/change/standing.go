@@ -2,10 +2,10 @@ package change
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/tidegate/engine/core/lane"
+	"github.com/tidegate/engine/core/sqlite"
 )
 
 // standing holds the plug-ins that are in quarantine, so that a restart does not put one back into service before an operator has acted.
@@ -20,10 +20,9 @@ const (
   at_ns   INTEGER NOT NULL,
   reason  TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID`
-	putStanding    = `INSERT OR REPLACE INTO ` + standing + ` (plugin, version, module, config, at_ns, reason) VALUES (?,?,?,?,?,?)`
-	dropStanding   = `DELETE FROM ` + standing + ` WHERE plugin = ?`
-	listStanding   = `SELECT plugin, version, module, config, at_ns, reason FROM ` + standing + ` ORDER BY plugin`
-	noSuchStanding = "no such table: " + standing
+	putStanding  = `INSERT OR REPLACE INTO ` + standing + ` (plugin, version, module, config, at_ns, reason) VALUES (?,?,?,?,?,?)`
+	dropStanding = `DELETE FROM ` + standing + ` WHERE plugin = ?`
+	listStanding = `SELECT plugin, version, module, config, at_ns, reason FROM ` + standing + ` ORDER BY plugin`
 )
 
 // Quarantine says that a plug-in is out of service.
@@ -64,22 +63,10 @@ func LiftQuarantine(ctx context.Context, lanes *lane.Lanes, plugin string) error
 
 // Quarantines lists those that are written down.
 func Quarantines(ctx context.Context, lanes *lane.Lanes) ([]Quarantine, error) {
-	c, err := lanes.Query(ctx, lane.ReadOptions{Class: lane.Maintenance, Name: "quarantines"}, listStanding, nil)
-	if err != nil {
-		if strings.Contains(err.Error(), noSuchStanding) {
-			return nil, nil
-		}
-		return nil, err
-	}
-	defer c.Finish()
 	var out []Quarantine
-	for {
-		ok, err := c.Next(ctx)
-		if err != nil || !ok {
-			return out, err
-		}
-		row := c.Row()
+	err := ownRows(ctx, lanes, "quarantines", listStanding, nil, func(row []sqlite.Value) {
 		text := func(i int) string { return string(row[i].Bytes) }
 		out = append(out, Quarantine{Plugin: text(0), Version: text(1), Module: text(2), Config: text(3), At: time.Unix(0, row[4].Int), Reason: text(5)})
-	}
+	})
+	return out, err
 }

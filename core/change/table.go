@@ -26,6 +26,7 @@ type bound struct {
 	contract.Rule
 	at     []int
 	counts *counts
+	query  string // of a declared check
 }
 
 // column is a row of PRAGMA table_xinfo.
@@ -117,7 +118,7 @@ func (w *warden) fit(t *table) error {
 			continue
 		}
 		if c, ok := r.Validator.(*check); ok {
-			r.Columns = c.columns(columns)
+			r.Columns, r.query = c.columns(columns), c.query(t)
 		}
 		if r.at, err = places(r, columns, place); err != nil {
 			t.err = &FaultError{Plugin: who.Name, Version: who.Version, Table: t.name, Reason: err.Error()}

@@ -69,10 +69,7 @@ func TestSettle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, plan, path := openFaulty(t)
-			first := mustConnect(t, s, sqlite.Writer)
-			must(t, run(first, "CREATE TABLE t(a)"))
-			must(t, run(first, "INSERT INTO t VALUES(1)"))
+			s, plan, path, first := oneRow(t)
 			if c.reader {
 				r := connect(t, s, sqlite.Reader)
 				wantInt(t, r, "SELECT count(*) FROM t", 1)
@@ -147,13 +144,20 @@ func TestSettleMarks(t *testing.T) {
 	}
 }
 
+// oneRow is a database on a disk that fails on demand, with a table of one row and the writer that made it.
+func oneRow(t *testing.T) (s *sqlite.Store, plan *faultfs.Plan, path string, first *sqlite.Conn) {
+	t.Helper()
+	s, plan, path = openFaulty(t)
+	first = mustConnect(t, s, sqlite.Writer)
+	must(t, run(first, "CREATE TABLE t(a)"))
+	must(t, run(first, "INSERT INTO t VALUES(1)"))
+	return s, plan, path, first
+}
+
 // TestSettleDamage loses a page of the log after a failed sync, as a kernel may, and expects to be told.
 func TestSettleDamage(t *testing.T) {
 	t.Parallel()
-	s, plan, path := openFaulty(t)
-	first := mustConnect(t, s, sqlite.Writer)
-	must(t, run(first, "CREATE TABLE t(a)"))
-	must(t, run(first, "INSERT INTO t VALUES(1)"))
+	s, plan, path, first := oneRow(t)
 	keep := connect(t, s, sqlite.Reader)
 	wantInt(t, keep, "SELECT count(*) FROM t", 1)
 	mark := failCommit(t, s, plan, faultfs.Rule{Kind: sqlite.OpSync, Files: []sqlite.FileKind{sqlite.FileWAL}, Err: pathError(syscall.EIO)}, sqlite.Fsync)
@@ -193,10 +197,7 @@ func TestSettleAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, plan, path := openFaulty(t)
-			first := mustConnect(t, s, sqlite.Writer)
-			must(t, run(first, "CREATE TABLE t(a)"))
-			must(t, run(first, "INSERT INTO t VALUES(1)"))
+			s, plan, path, first := oneRow(t)
 			r := connect(t, s, sqlite.Reader)
 			wantInt(t, r, "SELECT count(*) FROM t", 1)
 			whole := func() {
@@ -244,10 +245,7 @@ func TestSettleAgain(t *testing.T) {
 // program that recovers the log.
 func TestSettleIsNotFinal(t *testing.T) {
 	t.Parallel()
-	s, plan, path := openFaulty(t)
-	first := mustConnect(t, s, sqlite.Writer)
-	must(t, run(first, "CREATE TABLE t(a)"))
-	must(t, run(first, "INSERT INTO t VALUES(1)"))
+	s, plan, path, first := oneRow(t)
 	r := mustConnect(t, s, sqlite.Reader)
 	wantInt(t, r, "SELECT count(*) FROM t", 1)
 	wal := []sqlite.FileKind{sqlite.FileWAL}
