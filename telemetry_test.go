@@ -288,7 +288,8 @@ func TestExplain(t *testing.T) {
 
 // A statement that is measured and watched costs the caller no allocation.
 func TestTelemetryAllocates(t *testing.T) {
-	allocations := func(measure bool) float64 {
+	const runs = 2000
+	reader := func(measure bool) (allocations func() float64) {
 		db := enginetest.Open(t, enginetest.WithSQL("CREATE TABLE t (id INTEGER PRIMARY KEY)"), enginetest.WithConfig(func(c *engine.Config) { c.Telemetry.Measure = measure }))
 		ctx := t.Context()
 		read := func() {
@@ -301,20 +302,25 @@ func TestTelemetryAllocates(t *testing.T) {
 		for range 100 {
 			read()
 		}
-		const runs = 2000
-		least := math.Inf(1) // what runs beside it allocates too, and most of all on a machine where reads are slow enough to be told of
-		for range 5 {
+		return func() float64 {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			for range runs {
 				read()
 			}
 			runtime.ReadMemStats(&after)
-			least = min(least, float64(after.Mallocs-before.Mallocs)/runs) // a mean and no whole number: under the race detector pools forget at random
+			return float64(after.Mallocs-before.Mallocs) / runs // a mean and no whole number: under the race detector pools forget at random
 		}
-		return least
 	}
-	if off, on := allocations(false), allocations(true); on > off+0.5 {
+	// What runs beside it allocates too, most of all in the moments after a start: what a read itself allocates is there in every round.
+	off, on := math.Inf(1), math.Inf(1)
+	for allocations, n := reader(false), 0; n < 10; n++ {
+		off = min(off, allocations())
+	}
+	for allocations, began := reader(true), time.Now(); on > off+0.5 && time.Since(began) < 20*time.Second; {
+		on = min(on, allocations())
+	}
+	if on > off+0.5 {
 		t.Errorf("%.2f allocations instead of %.2f", on, off)
 	}
 }

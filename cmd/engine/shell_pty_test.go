@@ -164,6 +164,7 @@ func TestShellAtATerminal(t *testing.T) {
 			"INSERT INTO accounts VALUES (1, 'Ann'), (2, 'Bob')")
 	}
 	t.Run("statements over lines", func(t *testing.T) { t.Parallel(); personAsks(t, binary, fresh(t)) })
+	t.Run("lines given up", func(t *testing.T) { t.Parallel(); personGivesUp(t, binary, fresh(t)) })
 	t.Run("completion", func(t *testing.T) { t.Parallel(); personCompletes(t, binary, fresh(t)) })
 	t.Run("interrupt", func(t *testing.T) { t.Parallel(); personInterrupts(t, binary, fresh(t)) })
 	t.Run("transaction", func(t *testing.T) { t.Parallel(); personTransacts(t, binary, fresh(t)) })
@@ -195,6 +196,23 @@ func personAsks(t *testing.T, binary, url string) {
 	p.sees("engine> ")
 	p.types("SELECT 'after the line that was given up' AS x;" + enter)
 	p.sees("after the line that was given up", "1 row (", "engine> ")
+	p.types(ctrlD)
+	if code := p.leaves(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// personGivesUp is faster than the shell: the key comes with the prompt, and must not get lost.
+func personGivesUp(t *testing.T, binary, url string) {
+	p := sit(t, binary, "--db", url)
+	for range 300 {
+		p.types("SELECT nonsense" + enter)
+		p.sees("...> ")
+		p.types(ctrlC)
+		p.sees("engine> ")
+	}
+	p.types("SELECT 'nothing is left of them' AS x;" + enter)
+	p.sees("nothing is left of them", "1 row (", "engine> ")
 	p.types(ctrlD)
 	if code := p.leaves(); code != exitOK {
 		t.Errorf("exit code %d", code)

@@ -55,7 +55,7 @@ func thirdParty() map[string][]string {
 	command := []string{"cmd/..."}
 	return map[string][]string{
 		"github.com/ncruces/":                {"core/sqlite/..."},
-		"golang.org/x/sys":                   {"core/sqlite/..."},
+		"golang.org/x/sys":                   {"core/sqlite/...", "internal/shell"},
 		"github.com/tetratelabs/wazero":      {"plugins/wasm/..."},
 		"github.com/hashicorp/go-plugin":     process,
 		"github.com/hashicorp/go-hclog":      process,

@@ -85,6 +85,9 @@ func New(db *engine.DB, cfg Config) *Shell {
 type Editor interface {
 	// Line shows the prompt and returns what was typed: io.EOF at Ctrl-D, ErrAborted at Ctrl-C.
 	Line(prompt string) (string, error)
+	// Interrupts says what Ctrl-C is until the next call: a signal to the process, which ends the statement that runs, or a key of the line. It
+	// begins as a key.
+	Interrupts(signal bool)
 	// Remember adds an entry to the history.
 	Remember(entry string)
 }
@@ -101,6 +104,11 @@ var (
 // else. Errors are shown and end nothing; the returned one is the editor's own.
 func (s *Shell) Interact(ctx context.Context, ed Editor, stop <-chan os.Signal) error {
 	s.talks, s.press.keys, s.life = true, stop, ctx
+	guard := func(run func(context.Context) error) error {
+		ed.Interrupts(true)
+		defer ed.Interrupts(false)
+		return s.press.guard(ctx, s.db, run)
+	}
 	defer s.leave()
 	var lines []string // of what is pending
 	for {
@@ -121,7 +129,7 @@ func (s *Shell) Interact(ctx context.Context, ed Editor, stop <-chan os.Signal) 
 		}
 		if c := commandLine(line); c != "" && !s.typed.pending() {
 			ed.Remember(withoutValues(c))
-			if err := s.press.guard(ctx, s.db, func(ctx context.Context) error { return s.command(ctx, c) }); err == errQuit {
+			if err := guard(func(ctx context.Context) error { return s.command(ctx, c) }); err == errQuit {
 				return nil
 			} else if err != nil {
 				s.complain(err)
@@ -137,7 +145,7 @@ func (s *Shell) Interact(ctx context.Context, ed Editor, stop <-chan os.Signal) 
 			lines = nil
 		}
 		for _, sql := range done {
-			if err := s.press.guard(ctx, s.db, func(ctx context.Context) error { return s.statement(ctx, sql) }); err != nil {
+			if err := guard(func(ctx context.Context) error { return s.statement(ctx, sql) }); err != nil {
 				s.complain(err)
 				break // what follows on the line was typed in the belief that this would do
 			}

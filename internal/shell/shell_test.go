@@ -178,6 +178,8 @@ func (ty *typist) Line(prompt string) (string, error) {
 	return "", shell.ErrAborted
 }
 
+func (ty *typist) Interrupts(bool) {}
+
 func (ty *typist) Remember(entry string) { ty.entries = append(ty.entries, entry) }
 
 // aborts is what a typist does instead of finishing a line.
