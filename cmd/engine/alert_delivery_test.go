@@ -40,7 +40,7 @@ func TestAlertDelivery(t *testing.T) {
 	if o := must(t, append([]string{"alert", "dead", "--resend", "0"}, find...)...); !strings.HasPrefix(o.stdout, "0 letters") {
 		t.Error(o.stdout)
 	}
-	for _, args := range [][]string{{"test", "x"}, {"dead", "x"}, {"dead", "--resend", "1", "--stored"}} {
+	for _, args := range [][]string{{"test", "x"}, {"dead", "x"}, {"dead", "--resend", "1", "--stored"}, {"dead", "--resend", "-5"}} {
 		if o := program(t, append([]string{"alert"}, args...)...); o.code != exitUsage {
 			t.Errorf("%v: %+v", args, o)
 		}

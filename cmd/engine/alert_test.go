@@ -51,7 +51,7 @@ func TestAlertVerb(t *testing.T) {
 	if !strings.Contains(test, "expression: 1 alerts") || !strings.Contains(test, "goes on") || !strings.Contains(test, "worst 4 error, limit 3 error") {
 		t.Error(test)
 	}
-	for _, args := range [][]string{{"silence"}, {"silence", "WriterBusy"}, {"silence", "--end", "1", "WriterBusy"}, {"list", "x"}, {"list", "--limit", "0"}, {"list", "--rules", "--stored"}, {"backtest", "x"},
+	for _, args := range [][]string{{"silence"}, {"silence", "WriterBusy"}, {"silence", "--end", "1", "WriterBusy"}, {"silence", "--end", "-1"}, {"silence", "--end", "0"}, {"list", "x"}, {"list", "--limit", "0"}, {"list", "--rules", "--stored"}, {"backtest", "x"},
 		{"backtest", "--expr", "p95(engine.errors[1m]) > 1"}, {"backtest", "--from", "soon"}, {"backtest", "--rule", "None"}, {"what"}} {
 		if o := program(t, append([]string{"alert"}, args...)...); o.code != exitUsage || o.stderr == "" {
 			t.Errorf("%v: %+v", args, o)

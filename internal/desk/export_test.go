@@ -6,7 +6,7 @@ func Statements() map[string]string {
 	return map[string]string{
 		"riskFigures": riskFigures, "riskLimits": riskLimits, "insertOrder": insertOrder, "findOrder": findOrder, "markSignal": markSignal,
 		"ackOrder": ackOrder, "rejectOrder": rejectOrder, "requestCancel": requestCancel, "cancelOrder": cancelOrder, "openOfAccount": openOfAccount,
-		"fillContext": fillContext, "insertExecution": insertExecution, "insertTxn": insertTxn, "insertTransfer": insertTransfer, "insertBreak": insertBreak,
+		"fillContext": fillContext, "insertExecution": insertExecution, "insertTxn": insertTxn, "insertTransfer": insertTransfer, "findBreak": findBreak, "insertBreak": insertBreak,
 		"newestLots": newestLots, "hasAdjustments": hasAdjustments, "history": history, "bustContext": bustContext,
 		"insertQuote": insertQuote, "insertPrint": insertPrint, "insertBar": insertBar, "upsertLast": upsertLast, "insertSignal": insertSignal,
 		"expireSignal": expireSignal, "latestSignal": latestSignal, "lastQuote": lastQuote, "rollUpBars": rollUpBars,

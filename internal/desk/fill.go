@@ -44,6 +44,7 @@ const (
  ON CONFLICT (order_id, venue_exec_id) DO NOTHING`
 	insertTxn      = `INSERT INTO ledger_txns (txn_id, account_id, kind, ref, instrument_id, trade_date, ts_event, ts_recv) VALUES (?1, ?2, 'trade', ?3, ?4, ?5, ?6, ?6)`
 	insertTransfer = `INSERT INTO ledger_transfers (txn_id, line, debit_id, credit_id, ccy, amount) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`
+	findBreak      = `SELECT break_id FROM execution_breaks WHERE state = 'open' AND ts_recv = ?1 AND report = ?2`
 	insertBreak    = `INSERT INTO execution_breaks (break_id, venue, report, reason, ts_recv) VALUES (?1, ?2, ?3, ?4, ?5)`
 )
 
@@ -93,15 +94,20 @@ func (d *Desk) Book(ctx context.Context, x Execution) (Booking, error) {
 // rowIDs are the ids that a report's rows will have.
 type rowIDs struct{ exec, txn int64 }
 
-// keep writes a break.
+// keep writes a break, or finds the open one of the same report.
 func (d *Desk) keep(ctx context.Context, x Execution, r *refusal) (Booking, error) {
 	report, err := json.Marshal(x)
 	if err != nil {
 		return Booking{}, err
 	}
-	b := Booking{Reason: r.reason, Break: d.ids.Next()}
+	b, id := Booking{Reason: r.reason}, d.ids.Next()
 	err = d.update(ctx, "break", engine.ClassTrade, func(ctx context.Context, tx *engine.Tx) error {
-		_, err := tx.Exec(ctx, insertBreak, b.Break, r.venue, string(report), r.reason, x.TS)
+		err := tx.QueryRow(ctx, findBreak, x.TS, string(report)).Scan(&b.Break)
+		if !errors.Is(err, engine.ErrNoRows) {
+			return err
+		}
+		b.Break = id
+		_, err = tx.Exec(ctx, insertBreak, id, r.venue, string(report), r.reason, x.TS)
 		return err
 	})
 	if err != nil {

@@ -130,6 +130,11 @@ func TestWhatTheRulesRefuseIsKeptAsABreak(t *testing.T) {
 		{"refused by the schema", b.fillOf(open, 1, px, 1<<60)}, // a fee beyond cash and credit
 	}
 	before := b.number(`SELECT sum(debits) FROM ledger_accounts`)
+	defer func() {
+		if n := b.number(`SELECT count(*) FROM execution_breaks`); n != int64(len(cases)) {
+			t.Errorf("%d breaks of %d reports, each of which came twice", n, len(cases))
+		}
+	}()
 	for n, c := range cases {
 		got, err := b.Book(t.Context(), c.x)
 		if err != nil || got.Break == 0 || got.ExecID != 0 || got.Duplicate || got.Reason != c.reason {
@@ -139,6 +144,9 @@ func TestWhatTheRulesRefuseIsKeptAsABreak(t *testing.T) {
 		row := b.text(`SELECT state || ' ' || reason || ' ' || json_extract(report, '$.exec') FROM execution_breaks WHERE break_id = ?`, got.Break)
 		if row != "open "+c.reason+" "+c.x.VenueExecID {
 			t.Errorf("case %d: kept as %s", n, row)
+		}
+		if again, err := b.Book(t.Context(), c.x); err != nil || again != got {
+			t.Errorf("case %d again: %+v, want %+v, %v", n, again, got, err)
 		}
 	}
 	if b.number(`SELECT count(*) FROM executions`) != 1 || b.number(`SELECT sum(debits) FROM ledger_accounts`) != before {

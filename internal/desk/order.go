@@ -52,6 +52,9 @@ func (d *Desk) Place(ctx context.Context, o Order) (Placement, error) {
 	if err != nil {
 		return Placement{}, err
 	}
+	if o.LimitPx < 0 || o.LimitPx == 0 && o.RefPx <= 0 { // what it may cost is reckoned from its price: without one it would pass every limit
+		return Placement{}, fmt.Errorf("desk: order on %s has no price; give a limit above 0, or the price that an order at the market is expected to pay", i.Symbol)
+	}
 	if o.Qty <= 0 || o.Qty%i.Lot != 0 || o.LimitPx%i.Tick != 0 || o.Side*o.Side != 1 {
 		return Placement{}, fmt.Errorf("desk: order on %s is off lot, tick or side; round quantity to %d and price to %d", i.Symbol, i.Lot, i.Tick)
 	}

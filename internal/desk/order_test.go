@@ -74,6 +74,8 @@ func TestPlaceRefusesNonsense(t *testing.T) {
 		"no quantity": func(o *desk.Order) { o.Qty = 0 },
 		"off tick":    func(o *desk.Order) { o.LimitPx++ },
 		"no side":     func(o *desk.Order) { o.Side = 0 },
+		"no price":    func(o *desk.Order) { o.LimitPx, o.RefPx = 0, 0 }, // it would hold nothing, and pass for an order of no worth
+		"below zero":  func(o *desk.Order) { o.LimitPx = -o.LimitPx },
 		"two sides":   func(o *desk.Order) { o.Side = 2 },
 	} {
 		o := b.order(1, share, 1, 10)

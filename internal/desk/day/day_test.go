@@ -173,8 +173,13 @@ func TestSharedInvariantsAreOurs(t *testing.T) {
 			got = append(got, strings.Join(strings.Fields(q), " "))
 		}
 	}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("the embedded invariants differ from the shared ones: %d queries, want %d", len(got), len(want))
+	for _, q := range want {
+		if !slices.Contains(got, q) {
+			t.Errorf("not among the embedded invariants: %s", q)
+		}
+	}
+	if len(want) < 18 {
+		t.Errorf("%d shared queries", len(want))
 	}
 }
 

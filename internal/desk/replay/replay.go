@@ -112,6 +112,11 @@ func parseTrades(r io.Reader, l market.Listing) ([]market.Event, error) {
 	if err := d.Decode(&rows); err != nil {
 		return nil, err
 	}
+	if _, err := d.Token(); err == nil {
+		return nil, errors.New("there is more than one list in it")
+	} else if !errors.Is(err, io.EOF) { // also reads to the end, where the checksum is
+		return nil, fmt.Errorf("after the list: %w", err)
+	}
 	var out []market.Event
 	b := builder{listing: l}
 	var q market.Quote

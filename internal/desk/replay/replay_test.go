@@ -85,6 +85,7 @@ func TestLoadRefusesDamage(t *testing.T) {
 		"short row":                   {replay.TradesFile, `[[1,"1"]]`, "fields"},
 		"no JSON":                     {replay.TradesFile, `{`, "EOF"},
 		"no trade":                    {replay.TradesFile, `[]`, "no record"},
+		"two lists":                   {replay.TradesFile, trades + trades, "more than one list"},
 		"bad bar":                     {replay.BarsFile, "timestamp,open,high,low,close,volume\n2021-12-31 23:01:00.000000,a,1,1,1,1\n", "line 2"},
 		"bad time":                    {replay.BarsFile, "timestamp,open,high,low,close,volume\nyesterday,1,1,1,1,1\n", "line 2"},
 		"bad quote":                   {replay.QuotesFile, "20200101 170000065,1.1212,x,0\n", "line 1: ask"},
@@ -102,6 +103,23 @@ func TestLoadRefusesDamage(t *testing.T) {
 	dir := t.TempDir()
 	if list, err := replay.Load(dir); err != nil || len(list) != 0 {
 		t.Errorf("an empty folder: %d, %v", len(list), err)
+	}
+	// A bit that has flipped shows in the checksum at the file's end, and nowhere else.
+	for file, text := range map[string]string{replay.TradesFile: trades, replay.QuotesFile: "20200101 170000065,1.121200,1.121720,0\n"} {
+		flipped := t.TempDir()
+		write(t, flipped, file, text)
+		path := filepath.Join(flipped, file)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole[len(whole)-8]++
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := replay.Load(flipped); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s with a wrong checksum: %v", file, err)
+		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, replay.BarsFile), []byte("not gzip"), 0o600); err != nil {
 		t.Fatal(err)
