@@ -312,15 +312,15 @@ func TestTelemetryAllocates(t *testing.T) {
 			return float64(after.Mallocs-before.Mallocs) / runs // a mean and no whole number: under the race detector pools forget at random
 		}
 	}
-	// What runs beside it allocates too, most of all in the moments after a start: what a read itself allocates is there in every round.
+	// What runs beside it allocates too, most of all in the moments after a start: what a read itself allocates is there in every round, as one more or none.
 	off, on := math.Inf(1), math.Inf(1)
 	for allocations, n := reader(false), 0; n < 10; n++ {
 		off = min(off, allocations())
 	}
-	for allocations, began := reader(true), time.Now(); on > off+0.5 && time.Since(began) < 20*time.Second; {
+	for allocations, began := reader(true), time.Now(); on > off+0.9 && time.Since(began) < 20*time.Second; {
 		on = min(on, allocations())
 	}
-	if on > off+0.5 {
+	if on > off+0.9 {
 		t.Errorf("%.2f allocations instead of %.2f", on, off)
 	}
 }
