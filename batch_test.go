@@ -294,15 +294,9 @@ func TestBatchManyAtOnce(t *testing.T) {
 // TestBatchIsRunAgain: a batch whose group was lost through another's fault is repeated by the engine.
 func TestBatchIsRunAgain(t *testing.T) {
 	t.Parallel()
-	release := make(chan struct{})
-	db := ledger(t, func(c *engine.Config) {
-		c.Writer.GroupTime, c.Writer.StatementTime = 10*time.Second, 100*time.Millisecond
-		c.Extend.Functions = []engine.Function{{Name: "stuck", Scalar: func([]engine.Value) (any, error) {
-			<-release
-			return int64(1), nil
-		}}}
-	})
-	defer close(release)
+	change, release := stuck()
+	db := ledger(t, change)
+	defer release()
 	before := db.Stats().Writer
 	b := engine.NewBatch()
 	b.Exec("INSERT INTO entry (acc, amount) VALUES (?, ?)", 1, 5).Expect(1)

@@ -8,28 +8,19 @@ import (
 	"testing"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/shared"
 )
 
 // chinook copies the real database of another program to a folder of its own.
 func chinook(t *testing.T) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	data, err := os.ReadFile(shared.Path(t, "data", "chinook.sqlite"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		data, err := os.ReadFile(filepath.Join(dir, "shared", "data", "chinook.sqlite"))
-		if err == nil {
-			path := filepath.Join(t.TempDir(), "chinook.sqlite")
-			write(t, path, data)
-			return path
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Skip("SKIPPED: shared/data/chinook.sqlite is in no folder above this one")
-		}
-		dir = up
-	}
+	path := filepath.Join(t.TempDir(), "chinook.sqlite")
+	write(t, path, data)
+	return path
 }
 
 const invoices = `SELECT c.Country, count(*), sum(i.Total) FROM Customer c JOIN Invoice i USING (CustomerId) GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT 1`

@@ -114,16 +114,7 @@ func TestOpenRefuses(t *testing.T) {
 		}, set: func(t *testing.T, c *engine.Config) { c.Migrations = schema(t, 1) },
 			want: engine.ErrMigration, says: []string{"E04", "0002"}},
 		{name: "edited migration", path: func(t *testing.T) string {
-			cfg := config(filepath.Join(t.TempDir(), "made.db"))
-			cfg.Migrations = schema(t, 1)
-			db, err := engine.Open(t.Context(), cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := db.Close(); err != nil {
-				t.Fatal(err)
-			}
-			return cfg.URL
+			return made(t, func(c *engine.Config) { c.Migrations = schema(t, 1) })
 		}, set: func(t *testing.T, c *engine.Config) {
 			m := schema(t, 1)
 			m["0001_t1.sql"].Data = append(m["0001_t1.sql"].Data, "-- and more\n"...)
@@ -139,16 +130,7 @@ func TestOpenRefuses(t *testing.T) {
 		}, set: func(t *testing.T, c *engine.Config) { c.Migrations = schema(t, 1) },
 			want: engine.ErrNotAdopted, says: []string{"made.db", "Config.Adopt"}},
 		{name: "pending migration read only", path: func(t *testing.T) string {
-			cfg := config(filepath.Join(t.TempDir(), "made.db"))
-			cfg.Migrations = schema(t, 1)
-			db, err := engine.Open(t.Context(), cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := db.Close(); err != nil {
-				t.Fatal(err)
-			}
-			return cfg.URL
+			return made(t, func(c *engine.Config) { c.Migrations = schema(t, 1) })
 		}, set: func(t *testing.T, c *engine.Config) { c.ReadOnly, c.Migrations = true, schema(t, 2) },
 			want: engine.ErrMigration, says: []string{"1 migrations are pending", "open it once for writing"}},
 		{name: "cancelled context", path: func(t *testing.T) string { return filepath.Join(t.TempDir(), "x.db") },

@@ -10,18 +10,24 @@ import (
 	"github.com/tidegate/engine"
 )
 
+// stuck is for a database with the SQL function stuck, which does not return before release, where a statement may run for 100 ms.
+func stuck() (change func(*engine.Config), release func()) {
+	held := make(chan struct{})
+	return func(c *engine.Config) {
+		c.Writer.GroupTime, c.Writer.StatementTime = 10*time.Second, 100*time.Millisecond
+		c.Extend.Functions = []engine.Function{{Name: "stuck", Scalar: func([]engine.Value) (any, error) {
+			<-held
+			return int64(1), nil
+		}}}
+	}, func() { close(held) }
+}
+
 // TestReplayable ends a group through the fault of one member: the others have done nothing wrong.
 func TestReplayable(t *testing.T) {
 	t.Parallel()
-	release := make(chan struct{})
-	db := ledger(t, func(c *engine.Config) {
-		c.Writer.GroupTime, c.Writer.StatementTime = 10*time.Second, 100*time.Millisecond
-		c.Extend.Functions = []engine.Function{{Name: "stuck", Scalar: func([]engine.Value) (any, error) {
-			<-release
-			return int64(1), nil
-		}}}
-	})
-	defer close(release)
+	change, release := stuck()
+	db := ledger(t, change)
+	defer release()
 	before := db.Stats().Writer
 	runs := map[string]int{}
 	results := map[string]error{}

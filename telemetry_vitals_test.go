@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/tidegate/engine"
-	"github.com/tidegate/engine/core/sqlite"
 	"github.com/tidegate/engine/enginetest"
+	"github.com/tidegate/engine/internal/testconn"
 	"github.com/tidegate/engine/internal/testdb"
 )
 
@@ -118,23 +118,10 @@ func TestQuarantineIsRead(t *testing.T) {
 // elsewhere is a connection of another program.
 func elsewhere(t *testing.T, path string) func(statements ...string) {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), sqlite.Location{Path: path}, sqlite.DefaultOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	conn, err := store.Connect(t.Context(), sqlite.Writer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	c := testconn.Open(t, path)
 	return func(statements ...string) {
 		t.Helper()
-		for _, sql := range statements {
-			if err := conn.Exec(sql); err != nil {
-				t.Fatal(err)
-			}
-		}
+		testconn.Exec(t, c, statements...)
 	}
 }
 

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/tidegate/engine/core/sqlite"
 )
 
 // printed is the first command that an outcome tells to type.
@@ -61,25 +58,8 @@ func TestRemedyOfALockedDatabase(t *testing.T) {
 	s := newSchema(t, ordersFile)
 	s.migrate(exitOK, "up", "--create")
 	s.write(2, indexFile)
-	loc, err := sqlite.ParseURL(s.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := sqlite.Open(t.Context(), loc, sqlite.DefaultOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	holder, err := store.Connect(t.Context(), sqlite.Writer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Exec("BEGIN IMMEDIATE"); err != nil {
-		t.Fatal(err)
-	}
-	typed := printed(t, s.migrate(exitLockTimeout, "up", "--lock-wait", "20ms"), "E10")
-	if err := errors.Join(holder.Exec("ROLLBACK"), holder.Close(), store.Close()); err != nil {
-		t.Fatal(err)
-	}
+	var typed string
+	s.locked(func() { typed = printed(t, s.migrate(exitLockTimeout, "up", "--lock-wait", "20ms"), "E10") })
 	typedAsPrinted(t, typed)
 	s.migrate(exitOK, "status")
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/testconn"
 )
 
 const (
@@ -47,6 +48,16 @@ func (s *schema) write(n int, content string) {
 	if o := program(s.t, "migrate", "sum", "--dir", s.dir); o.code != exitOK {
 		s.t.Fatal(o.stderr)
 	}
+}
+
+// locked does something while another program has the database for writing.
+func (s *schema) locked(do func()) {
+	s.t.Helper()
+	testconn.Use(s.t, s.path, func(c *sqlite.Conn) {
+		testconn.Exec(s.t, c, "BEGIN IMMEDIATE")
+		do()
+		testconn.Exec(s.t, c, "ROLLBACK")
+	})
 }
 
 // migrate runs a part of engine migrate and wants an exit code.
@@ -120,27 +131,11 @@ func TestMigrateExitCodes(t *testing.T) {
 		t.Errorf("failed: %s", o.stderr)
 	}
 	s.write(2, columnFile)
-	loc, err := sqlite.ParseURL(s.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := sqlite.Open(t.Context(), loc, sqlite.DefaultOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	holder, err := store.Connect(t.Context(), sqlite.Writer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Exec("BEGIN IMMEDIATE"); err != nil {
-		t.Fatal(err)
-	}
-	if o := s.migrate(exitLockTimeout, "up", "--lock-wait", "50ms"); !strings.Contains(o.stderr, "E10") {
-		t.Errorf("locked: %s", o.stderr)
-	}
-	if err := errors.Join(holder.Exec("ROLLBACK"), holder.Close(), store.Close()); err != nil {
-		t.Fatal(err)
-	}
+	s.locked(func() {
+		if o := s.migrate(exitLockTimeout, "up", "--lock-wait", "50ms"); !strings.Contains(o.stderr, "E10") {
+			t.Errorf("locked: %s", o.stderr)
+		}
+	})
 	for err, want := range map[error]int{
 		&migrate.ProbeError{Restored: true}: exitRestored, &migrate.ProbeError{}: exitError, &migrate.Error{}: exitRolledBack, errors.New("x"): exitError,
 		&migrate.ConflictError{Conflicts: []*migrate.Conflict{{Code: migrate.LockBusy}, {Code: migrate.Changed}}}: exitConflict,
@@ -265,24 +260,5 @@ func remove(t *testing.T, s *schema, file string) {
 // edit changes what no statement of a user may.
 func edit(t *testing.T, s *schema, statements ...string) {
 	t.Helper()
-	loc, err := sqlite.ParseURL(s.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := sqlite.Open(t.Context(), loc, sqlite.DefaultOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := store.Connect(t.Context(), sqlite.Writer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, sql := range statements {
-		if err := c.Exec(sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(c.Close(), store.Close()); err != nil {
-		t.Fatal(err)
-	}
+	testconn.Use(t, s.path, func(c *sqlite.Conn) { testconn.Exec(t, c, statements...) })
 }

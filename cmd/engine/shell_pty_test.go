@@ -103,6 +103,21 @@ func (p *person) types(keys ...string) {
 	}
 }
 
+// interrupts presses Ctrl-C until it has been heard: the signal may come before the statement runs, and a person presses the key again, too.
+func (p *person) interrupts() {
+	p.t.Helper()
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(p.look(), "interrupted"); {
+		if time.Now().After(end) {
+			p.t.Fatalf("the shell cannot be interrupted:\n%s", p.look())
+		}
+		p.types(ctrlC)
+		select {
+		case <-p.more:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
 // sees waits until the texts stand on the screen, in that order, and forgets everything up to there.
 func (p *person) sees(texts ...string) string {
 	p.t.Helper()
@@ -244,14 +259,7 @@ func personInterrupts(t *testing.T, binary, url string) {
 		p.sees("engine> ")
 		p.types(endless + ";" + enter)
 		p.sees("FROM c;")
-		// The signal may come before the statement runs; a person presses the key again, too.
-		for !strings.Contains(p.look(), "interrupted") {
-			p.types(ctrlC)
-			select {
-			case <-p.more:
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
+		p.interrupts()
 		p.sees("interrupted", "engine> ")
 	}
 	p.types(".quit" + enter)
@@ -268,13 +276,7 @@ func personTransacts(t *testing.T, binary, url string) {
 	p.sees("2 rows changed", "engine*> ")
 	p.types(endless + ";" + enter)
 	p.sees("FROM c;")
-	for !strings.Contains(p.look(), "interrupted") {
-		p.types(ctrlC)
-		select {
-		case <-p.more:
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	p.interrupts()
 	p.sees("interrupted", "engine*> ") // a read that was interrupted costs nothing
 	p.types("SELECT holder_name FROM accounts WHERE account_id = 1;" + enter)
 	p.sees("Eve", "engine*> ")

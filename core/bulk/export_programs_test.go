@@ -3,7 +3,6 @@ package bulk_test
 import (
 	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -16,38 +15,26 @@ import (
 
 	"github.com/tidegate/engine/core/bulk"
 	"github.com/tidegate/engine/core/bulk/parquet"
+	"github.com/tidegate/engine/internal/shared"
 )
 
 // recording is the text of a file of real market data, which lies beside some checkouts.
 func recording(t *testing.T, name string) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	f, err := os.Open(shared.Path(t, "data", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		f, err := os.Open(filepath.Join(dir, "shared", "data", name))
-		if err == nil {
-			defer f.Close()
-			z, err := gzip.NewReader(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, err := io.ReadAll(z)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return string(text)
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			t.Fatal(err)
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Skipf("no recorded data: shared/data/%s is in no folder above this one", name)
-		}
-		dir = up
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
 	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // Prices of a real market, with more digits than a float keeps, come out as they went in, by way of every format.

@@ -11,32 +11,13 @@ import (
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/migrate/adopt"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/testconn"
 )
 
 func open(t *testing.T, statements ...string) *sqlite.Conn {
 	t.Helper()
-	loc, err := sqlite.ParseURL(filepath.Join(t.TempDir(), "old.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := sqlite.Open(t.Context(), loc, sqlite.DefaultOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := store.Connect(t.Context(), sqlite.Writer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(c.Close(), store.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, s := range statements {
-		if err := c.Exec(s); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
-	}
+	c := testconn.Open(t, filepath.Join(t.TempDir(), "old.db"))
+	testconn.Exec(t, c, statements...)
 	return c
 }
 

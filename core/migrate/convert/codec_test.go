@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidegate/engine/core/migrate/convert"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/testconn"
 )
 
 // Each codec on its edges. want is what the column holds afterwards, "" for a loss; back is what the old type would hold again, where it
@@ -110,9 +111,9 @@ func TestCodecs(t *testing.T) {
 		{"BLOB -> TEXT", "uuid", "x'00'", "", ""},
 	} {
 		t.Run(strings.Join([]string{c.types, c.codec, c.old}, " "), func(t *testing.T) {
-			exec(t, conn, "DROP TABLE IF EXISTS t", "DROP TABLE IF EXISTS want")
+			testconn.Exec(t, conn, "DROP TABLE IF EXISTS t", "DROP TABLE IF EXISTS want")
 			from, _, _ := strings.Cut(c.types, " ")
-			exec(t, conn, "CREATE TABLE t (id INTEGER PRIMARY KEY, v "+from+")", "INSERT INTO t VALUES (1, "+c.old+")")
+			testconn.Exec(t, conn, "CREATE TABLE t (id INTEGER PRIMARY KEY, v "+from+")", "INSERT INTO t VALUES (1, "+c.old+")")
 			before := dump(t, conn, "t")
 			d := parse(t, "t.v "+c.types+" using "+c.codec+" on_loss=quarantine")
 			r := apply(t, conn, d)
@@ -120,7 +121,7 @@ func TestCodecs(t *testing.T) {
 			if want == "" {
 				want = "NULL"
 			}
-			exec(t, conn, "CREATE TABLE want (v)", "INSERT INTO want VALUES ("+want+")")
+			testconn.Exec(t, conn, "CREATE TABLE want (v)", "INSERT INTO want VALUES ("+want+")")
 			if got := text(t, conn, "SELECT t.v IS want.v AND typeof(t.v) = typeof(want.v) FROM t, want"); got != "1" || (c.want == "") != (r.Lossy == 1) {
 				t.Errorf("got %s, %+v", text(t, conn, "SELECT quote(v) FROM t"), r)
 			}
@@ -136,7 +137,7 @@ func TestCodecs(t *testing.T) {
 			}
 			// Without what is kept, the inverse alone writes the usual spelling.
 			apply(t, conn, d)
-			exec(t, conn, "DELETE FROM _tg_quarantine WHERE kind = 'spelling'")
+			testconn.Exec(t, conn, "DELETE FROM _tg_quarantine WHERE kind = 'spelling'")
 			revert(t, conn, d)
 			if got := text(t, conn, "SELECT quote(v) FROM t"); got != c.back {
 				t.Errorf("the inverse writes %s, want %s", got, c.back)
@@ -149,15 +150,15 @@ func TestNullsAreNotTouchedSilently(t *testing.T) {
 	t.Parallel()
 	for option, want := range map[string]string{"": "NULL", "null=keep": "NULL", "null=value(-1)": "-1", "null=abort": ""} {
 		c := open(t)
-		exec(t, c, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES (1, NULL), (2, '2')")
+		testconn.Exec(t, c, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES (1, NULL), (2, '2')")
 		before := dump(t, c, "t")
 		d := parse(t, "t.v TEXT -> INTEGER using int "+option)
 		if want == "" {
-			exec(t, c, "BEGIN IMMEDIATE")
+			testconn.Exec(t, c, "BEGIN IMMEDIATE")
 			if _, err := convert.Apply(t.Context(), c, d, options()); !errors.Is(err, convert.ErrLoss) {
 				t.Errorf("%s: got %v", option, err)
 			}
-			exec(t, c, "ROLLBACK")
+			testconn.Exec(t, c, "ROLLBACK")
 			continue
 		}
 		apply(t, c, d)
@@ -176,9 +177,9 @@ func TestProofFindsAValueThatIsStoredOtherwise(t *testing.T) {
 	t.Parallel()
 	for _, schema := range []string{"CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE)"} {
 		c := open(t)
-		exec(t, c, schema, "INSERT INTO t VALUES (1, 'a')", "BEGIN IMMEDIATE")
+		testconn.Exec(t, c, schema, "INSERT INTO t VALUES (1, 'a')", "BEGIN IMMEDIATE")
 		_, err := convert.Apply(t.Context(), c, parse(t, "t.v TEXT -> BOOLEAN using enum(a='1.0')"), options())
-		exec(t, c, "ROLLBACK")
+		testconn.Exec(t, c, "ROLLBACK")
 		if !errors.Is(err, convert.ErrProof) {
 			t.Errorf("got %v", err)
 		}
@@ -189,9 +190,9 @@ func TestProofFindsAValueThatIsStoredOtherwise(t *testing.T) {
 func TestConvertMeetsConstraints(t *testing.T) {
 	t.Parallel()
 	c := open(t)
-	exec(t, c, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT CHECK (typeof(v) = 'text'))", "INSERT INTO t VALUES (1, '1')", "BEGIN IMMEDIATE")
+	testconn.Exec(t, c, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT CHECK (typeof(v) = 'text'))", "INSERT INTO t VALUES (1, '1')", "BEGIN IMMEDIATE")
 	_, err := convert.Apply(t.Context(), c, parse(t, "t.v TEXT -> INTEGER using int"), options())
-	exec(t, c, "ROLLBACK")
+	testconn.Exec(t, c, "ROLLBACK")
 	if sqlite.ClassOf(err) != sqlite.Constraint || !strings.Contains(err.Error(), "row 1") {
 		t.Errorf("got %v", err)
 	}

@@ -12,40 +12,16 @@ import (
 
 	"github.com/tidegate/engine/core/migrate/convert"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/testconn"
 )
 
 // open returns a connection as a migration has it: foreign keys off, the engine's own tables open.
 func open(t testing.TB) *sqlite.Conn {
 	t.Helper()
-	loc, err := sqlite.ParseURL(filepath.Join(t.TempDir(), "trading.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := sqlite.Open(t.Context(), loc, sqlite.DefaultOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := store.Connect(t.Context(), sqlite.Writer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testconn.Open(t, filepath.Join(t.TempDir(), "trading.db"))
 	c.SetGuard(sqlite.Guard{Migration: true})
-	t.Cleanup(func() {
-		if err := errors.Join(c.Close(), store.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	exec(t, c, "PRAGMA foreign_keys = OFF")
+	testconn.Exec(t, c, "PRAGMA foreign_keys = OFF")
 	return c
-}
-
-func exec(t testing.TB, c *sqlite.Conn, statements ...string) {
-	t.Helper()
-	for _, sql := range statements {
-		if err := c.Exec(sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
 }
 
 func text(t testing.TB, c *sqlite.Conn, sql string) string {
@@ -85,30 +61,30 @@ func dump(t testing.TB, c *sqlite.Conn, table string) string {
 
 func apply(t testing.TB, c *sqlite.Conn, d *convert.Directive) convert.Result {
 	t.Helper()
-	exec(t, c, "BEGIN IMMEDIATE")
+	testconn.Exec(t, c, "BEGIN IMMEDIATE")
 	r, err := convert.Apply(t.Context(), c, d, options())
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, c, "COMMIT")
+	testconn.Exec(t, c, "COMMIT")
 	return r
 }
 
 func revert(t testing.TB, c *sqlite.Conn, d *convert.Directive) convert.Result {
 	t.Helper()
-	exec(t, c, "BEGIN IMMEDIATE")
+	testconn.Exec(t, c, "BEGIN IMMEDIATE")
 	r, err := convert.Revert(t.Context(), c, d, options())
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, c, "COMMIT")
+	testconn.Exec(t, c, "COMMIT")
 	return r
 }
 
 // world is a table with everything around it that a conversion must not disturb.
 func world(t testing.TB, c *sqlite.Conn, column string) {
 	t.Helper()
-	exec(t, c, `CREATE TABLE trades (
+	testconn.Exec(t, c, `CREATE TABLE trades (
   id INTEGER PRIMARY KEY AUTOINCREMENT, -- price, it is not: (
   sym TEXT NOT NULL COLLATE NOCASE,
   `+column+`,
@@ -133,7 +109,7 @@ func TestConvertKeepsEverythingAround(t *testing.T) {
 			t.Parallel()
 			c := open(t)
 			world(t, c, column)
-			exec(t, c, "INSERT INTO trades (id, sym, price) VALUES (1, 'A', '1.5'), (5, 'b', '-0.000001'), (7, 'c', '00012.50'), (8, 'd', '922337203685.4')",
+			testconn.Exec(t, c, "INSERT INTO trades (id, sym, price) VALUES (1, 'A', '1.5'), (5, 'b', '-0.000001'), (7, 'c', '00012.50'), (8, 'd', '922337203685.4')",
 				"INSERT INTO trades (sym) VALUES ('e')", "INSERT INTO fills VALUES (1, 1), (2, 5), (3, 9)", "DELETE FROM trades WHERE id = 8", "DELETE FROM log")
 			before, rows, children := schema(t, c), dump(t, c, "trades"), dump(t, c, "fills")
 			d := parse(t, "trades.price TEXT -> INTEGER using dec(6)")
@@ -156,14 +132,14 @@ func TestConvertKeepsEverythingAround(t *testing.T) {
 					t.Errorf("lost: %s", line)
 				}
 			}
-			exec(t, c, "PRAGMA foreign_keys = ON", "INSERT INTO trades (sym) VALUES ('A')", "INSERT INTO vv VALUES (77)")
+			testconn.Exec(t, c, "PRAGMA foreign_keys = ON", "INSERT INTO trades (sym) VALUES ('A')", "INSERT INTO vv VALUES (77)")
 			if got := text(t, c, "SELECT group_concat(price ORDER BY id) || (SELECT count(*) FROM log) || (SELECT max(id) FROM trades) FROM trades WHERE id > 9"); got != "500000,77211" {
 				t.Errorf("default, triggers and sequence afterwards: %s", got)
 			}
 			if err := c.Exec("INSERT INTO trades (sym, price) VALUES ('A', NULL)"); sqlite.ClassOf(err) != sqlite.Constraint {
 				t.Errorf("NOT NULL is gone: %v", err)
 			}
-			exec(t, c, "DELETE FROM trades WHERE id > 9", "PRAGMA foreign_keys = OFF")
+			testconn.Exec(t, c, "DELETE FROM trades WHERE id > 9", "PRAGMA foreign_keys = OFF")
 			if r := revert(t, c, d); r.Restored != 2 || r.Rows != 4 {
 				t.Errorf("got %+v", r)
 			}
@@ -192,12 +168,12 @@ func malformed(i int) string {
 // many fills a table of n rows of which bad ones are malformed, and returns its content as a hash of SQLite's own making.
 func many(t testing.TB, c *sqlite.Conn, n, bad int) {
 	t.Helper()
-	exec(t, c, "CREATE TABLE trades (id INTEGER PRIMARY KEY, price TEXT, qty INTEGER)", "BEGIN",
+	testconn.Exec(t, c, "CREATE TABLE trades (id INTEGER PRIMARY KEY, price TEXT, qty INTEGER)", "BEGIN",
 		fmt.Sprintf("WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < %d) INSERT INTO trades SELECT i, printf('%%d.%%02d', i %% 9973, i %% 100), i %% 7 FROM g", n))
 	for i := range bad {
-		exec(t, c, fmt.Sprintf("UPDATE trades SET price = %s WHERE id = %d", malformed(i), 1+i*(n/bad)))
+		testconn.Exec(t, c, fmt.Sprintf("UPDATE trades SET price = %s WHERE id = %d", malformed(i), 1+i*(n/bad)))
 	}
-	exec(t, c, "UPDATE trades SET price = NULL WHERE id = 2", "COMMIT")
+	testconn.Exec(t, c, "UPDATE trades SET price = NULL WHERE id = 2", "COMMIT")
 }
 
 // fingerprint is every byte and storage class of the column.
@@ -246,9 +222,9 @@ func TestHundredMalformedValues(t *testing.T) {
 	if err != nil || a.Lossy != 100 || a.Nulls != 1 || a.Rows != int64(n) || len(a.First) != 100 || a.First[1].Key != fmt.Sprint(1+n/100) {
 		t.Errorf("analysis %+v, %v", a, err)
 	}
-	exec(t, c, "BEGIN IMMEDIATE")
+	testconn.Exec(t, c, "BEGIN IMMEDIATE")
 	_, err = convert.Apply(t.Context(), c, strict, options())
-	exec(t, c, "ROLLBACK")
+	testconn.Exec(t, c, "ROLLBACK")
 	var loss *convert.LossError
 	if !errors.As(err, &loss) || !errors.Is(err, convert.ErrLoss) || loss.Lossy != 100 || len(loss.First) != 100 || loss.Rows != int64(n) {
 		t.Fatalf("got %v", err)
@@ -303,10 +279,10 @@ func mustSpelled(n int) int64 {
 func TestRevertRespectsLaterWrites(t *testing.T) {
 	t.Parallel()
 	c := open(t)
-	exec(t, c, "CREATE TABLE t (id INTEGER PRIMARY KEY, p TEXT)", "INSERT INTO t VALUES (1, '1.50'), (2, 'junk'), (3, '2.50'), (4, 'junk'), (5, '3')")
+	testconn.Exec(t, c, "CREATE TABLE t (id INTEGER PRIMARY KEY, p TEXT)", "INSERT INTO t VALUES (1, '1.50'), (2, 'junk'), (3, '2.50'), (4, 'junk'), (5, '3')")
 	d := parse(t, "t.p TEXT -> INTEGER using dec(2) on_loss=quarantine")
 	apply(t, c, d)
-	exec(t, c, "UPDATE t SET p = 199 WHERE id IN (1, 2)", "DELETE FROM t WHERE id = 4", "INSERT INTO t VALUES (9, -5)")
+	testconn.Exec(t, c, "UPDATE t SET p = 199 WHERE id IN (1, 2)", "DELETE FROM t WHERE id = 4", "INSERT INTO t VALUES (9, -5)")
 	revert(t, c, d)
 	if got := text(t, c, "SELECT group_concat(id || '=' || quote(p), ' ' ORDER BY id) FROM t"); got != "1='1.99' 2='1.99' 3='2.50' 5='3' 9='-0.05'" {
 		t.Error(got)
@@ -314,9 +290,9 @@ func TestRevertRespectsLaterWrites(t *testing.T) {
 	// What has no counterpart in the old type is named, not dropped.
 	e := parse(t, "t.p TEXT -> INTEGER using enum('1.99'=1, '2.50'=2, '3'=3, '-0.05'=4)")
 	apply(t, c, e)
-	exec(t, c, "UPDATE t SET p = 5 WHERE id = 9", "BEGIN IMMEDIATE")
+	testconn.Exec(t, c, "UPDATE t SET p = 5 WHERE id = 9", "BEGIN IMMEDIATE")
 	_, err := convert.Revert(t.Context(), c, e, options())
-	exec(t, c, "ROLLBACK")
+	testconn.Exec(t, c, "ROLLBACK")
 	var loss *convert.LossError
 	if !errors.As(err, &loss) || loss.Lossy != 1 || loss.First[0].Key != "9" {
 		t.Errorf("got %v", err)
@@ -350,7 +326,7 @@ func TestConvertRebuildsWhereItMust(t *testing.T) {
 			if columns {
 				into = "INSERT INTO t (id, p) VALUES "
 			}
-			exec(t, conn, c.schema, into+c.rows)
+			testconn.Exec(t, conn, c.schema, into+c.rows)
 			before, rows := schema(t, conn), dump(t, conn, "t")
 			rowids := ""
 			if !strings.Contains(c.schema, "WITHOUT ROWID") && !strings.Contains(c.schema, "rowid") && name != "primary key" { // which is the rowid itself meanwhile
@@ -386,12 +362,12 @@ func TestConvertRebuildsWhereItMust(t *testing.T) {
 func TestRebuildRefusesForeignKeysOn(t *testing.T) {
 	t.Parallel()
 	c := open(t)
-	exec(t, c, "PRAGMA foreign_keys = ON", "CREATE TABLE t (id INTEGER PRIMARY KEY, p TEXT UNIQUE)", "CREATE TABLE k (t INTEGER REFERENCES t ON DELETE CASCADE)",
+	testconn.Exec(t, c, "PRAGMA foreign_keys = ON", "CREATE TABLE t (id INTEGER PRIMARY KEY, p TEXT UNIQUE)", "CREATE TABLE k (t INTEGER REFERENCES t ON DELETE CASCADE)",
 		"INSERT INTO t VALUES (1, '1')", "INSERT INTO k VALUES (1)", "BEGIN IMMEDIATE")
 	if _, err := convert.Apply(t.Context(), c, parse(t, "t.p TEXT -> INTEGER using int"), options()); !errors.Is(err, convert.ErrSchema) || !strings.Contains(err.Error(), "cascade") {
 		t.Errorf("got %v", err)
 	}
-	exec(t, c, "ROLLBACK")
+	testconn.Exec(t, c, "ROLLBACK")
 	if text(t, c, "SELECT count(*) FROM k") != "1" {
 		t.Error("a child is gone")
 	}
@@ -413,10 +389,10 @@ func TestConvertStopsWithTheContext(t *testing.T) {
 				cancel(cause)
 			}
 		}
-		exec(t, c, "BEGIN IMMEDIATE")
+		testconn.Exec(t, c, "BEGIN IMMEDIATE")
 		_, err := convert.Apply(ctx, c, d, opt)
 		cancel(nil)
-		exec(t, c, "ROLLBACK")
+		testconn.Exec(t, c, "ROLLBACK")
 		if fingerprint(t, c) != before {
 			t.Fatalf("stopped at report %d: the table is not what it was", stop)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tidegate/engine/core/migrate/convert"
+	"github.com/tidegate/engine/internal/testconn"
 )
 
 func TestParse(t *testing.T) {
@@ -76,7 +77,7 @@ func TestParseRefuses(t *testing.T) {
 func TestDirectiveThatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	c := open(t)
-	exec(t, c, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT NOT NULL, g AS (a), d TEXT DEFAULT (1 + 1), e TEXT DEFAULT 'x', _tg_new_a)",
+	testconn.Exec(t, c, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT NOT NULL, g AS (a), d TEXT DEFAULT (1 + 1), e TEXT DEFAULT 'x', _tg_new_a)",
 		"CREATE VIEW w AS SELECT a FROM t", "CREATE TABLE h (rowid, _rowid_, oid, x TEXT)")
 	for in, says := range map[string]string{
 		"nix.a TEXT -> INTEGER using int":                  "no such table",

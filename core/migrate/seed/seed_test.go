@@ -1,7 +1,6 @@
 package seed_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,28 +8,12 @@ import (
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/core/migrate/seed"
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/internal/testconn"
 )
 
 func open(t *testing.T) *sqlite.Conn {
 	t.Helper()
-	loc, err := sqlite.ParseURL(filepath.Join(t.TempDir(), "t.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := sqlite.Open(t.Context(), loc, sqlite.DefaultOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := store.Connect(t.Context(), sqlite.Writer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(c.Close(), store.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+	return testconn.Open(t, filepath.Join(t.TempDir(), "t.db"))
 }
 
 // Every table of the trading schema, with its keys, CHECKs and triggers, gets rows.

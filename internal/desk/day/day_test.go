@@ -19,6 +19,7 @@ import (
 	"github.com/tidegate/engine/internal/desk/day"
 	"github.com/tidegate/engine/internal/desk/id"
 	"github.com/tidegate/engine/internal/desk/sim"
+	"github.com/tidegate/engine/internal/shared"
 	"github.com/tidegate/engine/migrations"
 )
 
@@ -139,30 +140,20 @@ func TestInvariantsHoldAfterDaysOfFaults(t *testing.T) {
 	}
 }
 
-// shared finds the acceptance data that lies beside the project.
-func shared(t *testing.T, name string) string {
+// acceptance is the text of a file of the acceptance data.
+func acceptance(t *testing.T, name string) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	content, err := os.ReadFile(shared.Path(t, "design", "trading", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		content, err := os.ReadFile(filepath.Join(dir, "shared", "design", "trading", name))
-		if err == nil {
-			return string(content)
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Skipf("no folder shared/design/trading above the project: %s is not run", name)
-		}
-		dir = parent
-	}
+	return string(content)
 }
 
 func TestSharedInvariantsAreOurs(t *testing.T) {
 	t.Parallel()
 	var want []string
-	for _, part := range strings.Split(stripComments(shared(t, "invariants.sql")), ";") {
+	for _, part := range strings.Split(stripComments(acceptance(t, "invariants.sql")), ";") {
 		if q := strings.Join(strings.Fields(part), " "); q != "" {
 			want = append(want, q)
 		}
@@ -197,7 +188,7 @@ func stripComments(text string) string {
 // everything those statements look for.
 func TestRefusedStatements(t *testing.T) {
 	t.Parallel()
-	text := shared(t, "refused.sql")
+	text := acceptance(t, "refused.sql")
 	db := open(t)
 	cfg := config(4)
 	cfg.LeaveOpen = true
@@ -297,7 +288,7 @@ func parseQueries(text string) []query {
 
 func TestSharedQueries(t *testing.T) {
 	t.Parallel()
-	list := parseQueries(shared(t, "queries.sql"))
+	list := parseQueries(acceptance(t, "queries.sql"))
 	if len(list) != 17 {
 		t.Fatalf("%d queries, want 17", len(list))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidegate/engine/internal/desk/market"
 	"github.com/tidegate/engine/internal/desk/replay"
+	"github.com/tidegate/engine/internal/shared"
 )
 
 func write(t *testing.T, dir, name, text string) {
@@ -131,11 +132,7 @@ func TestLoadRefusesDamage(t *testing.T) {
 
 func TestSharedRecordings(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join("..", "..", "..", "..", "shared", "data")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the folder shared/data is not beside the project: the real recordings are not checked")
-	}
-	list, err := replay.Load(dir)
+	list, err := replay.Load(shared.Path(t, "data"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -198,17 +198,7 @@ func (l *lab) read(ctx context.Context, db *engine.DB, stmt string) error {
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		n := 0
-		for _, err := range rows.All() {
-			if err != nil {
-				return err
-			}
-			if n++; n == 10_000 {
-				break
-			}
-		}
-		return nil
+		return torture.Take(rows, 10_000)
 	})
 }
 

@@ -134,11 +134,7 @@ func (r *ring) close(well bool) error {
 	if leaked := r.db.Stats().Leaked; leaked > 0 {
 		err = errors.Join(err, fmt.Errorf("%d connections keep their memory though nothing runs on them", leaked))
 	}
-	var check string
-	if e := r.db.QueryRow(context.Background(), "PRAGMA integrity_check").Scan(&check); e != nil || check != "ok" {
-		err = errors.Join(err, fmt.Errorf("integrity check after it all: %q, %w", check, e))
-	}
-	err = errors.Join(err, r.sql.Close(), r.db.Close(), r.last.Close())
+	err = errors.Join(err, torture.Intact(context.Background(), r.db), r.sql.Close(), r.db.Close(), r.last.Close())
 	if well {
 		err = errors.Join(err, os.Remove(r.last.Name()))
 	}

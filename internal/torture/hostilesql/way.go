@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/torture"
 )
 
 // way is a door through which a statement comes in.
@@ -62,16 +63,6 @@ func query(ctx context.Context, r *ring, stmt string, class engine.Class) error 
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		n := 0
-		for _, err := range rows.All() {
-			if err != nil {
-				return err
-			}
-			if n++; n == maxRows {
-				break
-			}
-		}
-		return nil
+		return torture.Take(rows, maxRows)
 	}, engine.WithClass(class))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/internal/desk"
 	"github.com/tidegate/engine/internal/failpoint"
+	"github.com/tidegate/engine/internal/torture"
 	"github.com/tidegate/engine/migrations"
 )
 
@@ -211,16 +212,5 @@ func sound(ctx context.Context, db *engine.DB) error {
 			return fmt.Errorf("%s %s: %d rows, first %s", v.Name, v.Rule, v.Broken, v.Example)
 		}
 	}
-	return intact(ctx, db)
-}
-
-func intact(ctx context.Context, db *engine.DB) error {
-	var check string
-	if err := db.QueryRow(ctx, "PRAGMA integrity_check").Scan(&check); err != nil {
-		return err
-	}
-	if check != "ok" {
-		return fmt.Errorf("integrity check: %s", check)
-	}
-	return nil
+	return torture.Intact(ctx, db)
 }

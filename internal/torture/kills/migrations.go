@@ -16,6 +16,7 @@ import (
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/migrate"
 	"github.com/tidegate/engine/internal/failpoint"
+	"github.com/tidegate/engine/internal/torture"
 )
 
 // notes are the rows that the migration under test rebuilds.
@@ -173,7 +174,7 @@ func (c *campaign) migration(ctx context.Context, origin, path string, both fs.F
 	if st.Current != 2 || len(st.Pending) > 0 || st.Unsettled != nil {
 		return took, fmt.Errorf("after the next start: version %d, %d pending", st.Current, len(st.Pending))
 	}
-	return took, intact(ctx, db)
+	return took, torture.Intact(ctx, db)
 }
 
 // halfway reads what the kill left, with no migrations of its own.

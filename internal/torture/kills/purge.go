@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/internal/failpoint"
+	"github.com/tidegate/engine/internal/torture"
 )
 
 // What a call with a key does, in the program keyed and here. No constraint keeps a second application out: only the key does.
@@ -92,5 +93,5 @@ func (c *campaign) keyedLeft(ctx context.Context, path, ledger string) (took tim
 	if !known {
 		return took, fmt.Errorf("the key of call %d, the latest that was acknowledged, is gone: the call was applied again", latest)
 	}
-	return took, errors.Join(tooSlow(took), intact(ctx, db))
+	return took, errors.Join(tooSlow(took), torture.Intact(ctx, db))
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/torture"
 )
 
 // session is one of a hundred. It belongs to one goroutine.
@@ -145,17 +146,7 @@ func (s *session) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	n := 0
-	for _, err := range rows.All() {
-		if err != nil {
-			return err
-		}
-		if n++; n == 100 {
-			break
-		}
-	}
-	return nil
+	return torture.Take(rows, 100)
 }
 
 func (s *session) attack(ctx context.Context) error {

@@ -164,7 +164,7 @@ func left(ctx context.Context, path string) (there map[int64]bool, err error) {
 	if there, err = present(ctx, db); err != nil {
 		return nil, err
 	}
-	return there, intact(ctx, db)
+	return there, torture.Intact(ctx, db)
 }
 
 // compare looks which acknowledged rows are in the database at the path.

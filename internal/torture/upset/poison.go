@@ -120,5 +120,5 @@ func poison(ctx context.Context, e *torture.Env) (result torture.Result, err err
 	}
 	result.Count("acknowledged", len(c.notes))
 	result.Count("connections_lost", db.Stats().Leaked)
-	return result, intact(ctx, db)
+	return result, torture.Intact(ctx, db)
 }

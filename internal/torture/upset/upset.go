@@ -5,7 +5,6 @@ package upset
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -143,15 +142,4 @@ func present(ctx context.Context, db *engine.DB) (map[int64]bool, error) {
 		found[n] = true
 	}
 	return found, nil
-}
-
-func intact(ctx context.Context, db *engine.DB) error {
-	var check string
-	if err := db.QueryRow(ctx, "PRAGMA integrity_check").Scan(&check); err != nil {
-		return err
-	}
-	if check != "ok" {
-		return fmt.Errorf("integrity check: %s", check)
-	}
-	return nil
 }
