@@ -123,6 +123,11 @@ func TestDoubleEntryAtCommit(t *testing.T) {
 		{true, []string{"UPDATE journal SET amount = 101 WHERE line = 1", "UPDATE journal SET amount = -101 WHERE line = 2"}},
 		{true, []string{"DELETE FROM journal WHERE line = 1", "INSERT INTO journal VALUES (5, 1, 'USD', 101)"}}, // calls of their own, each of which adds something
 		{true, []string{"INSERT INTO journal VALUES (6, 3, 'USD', 7)", "DELETE FROM journal WHERE line = 6"}},
+		// Sums that int64 does not hold: of a booking that balances in the end, of one that does not, and of one that is off by 2^64.
+		{true, []string{"INSERT INTO journal VALUES (10, 7, 'USD', 9223372036854775807), (11, 7, 'USD', 9223372036854775807)", "INSERT INTO journal VALUES (12, 7, 'USD', -9223372036854775807), (13, 7, 'USD', -9223372036854775807)", "UPDATE journal SET booking_id = 8 WHERE booking_id = 7"}},
+		{false, []string{"UPDATE journal SET amount = amount - 1 WHERE line = 12"}},
+		{false, []string{"INSERT INTO journal VALUES (20, 9, 'USD', 9223372036854775807), (21, 9, 'USD', 9223372036854775807)"}},
+		{false, []string{"INSERT INTO journal VALUES (20, 9, 'USD', -9223372036854775808), (21, 9, 'USD', -9223372036854775808)"}},
 		{true, []string{"DELETE FROM journal"}},
 	} {
 		err := run(c.statements...)

@@ -59,6 +59,9 @@ func (r *Rule) Configure(c *sdk.Config) error {
 // Validate implements sdk.Validator.
 func (r *Rule) Validate(b *sdk.Batch, v *sdk.Verdicts) error {
 	account, qty := r.account[b.Hook().ID], r.qty[b.Hook().ID]
+	if b.Op() == sdk.Delete {
+		return nil // gives nothing back
+	}
 	today := floor(b.Now() - r.offset)
 	r.of = r.of[:0]
 	clear(r.done)
@@ -72,13 +75,20 @@ func (r *Rule) Validate(b *sdk.Batch, v *sdk.Verdicts) error {
 			v.Reject(row, qty, CodeNumber, "the quantity is no integer")
 			continue
 		}
+		more, units := int64(1), magnitude(n.Int())
+		if b.Op() == sdk.Update {
+			more, units = grown(who.Int(), b.Old(row, account), units, b.Old(row, qty))
+			if more == 0 && units == 0 {
+				continue
+			}
+		}
 		d, err := r.load(b, who.Int(), today)
 		if err != nil {
 			return err
 		}
-		d.rows, d.qty = d.rows+1, add(d.qty, n.Int())
+		d.rows, d.qty = d.rows+more, add(d.qty, units)
 		switch {
-		case r.maxRows > 0 && d.rows > r.maxRows:
+		case r.maxRows > 0 && more > 0 && d.rows > r.maxRows:
 			v.Reject(row, account, CodeRows, r.msg.Start("row ").Int(d.rows).Text(" of the account today is over the limit of ").Int(r.maxRows).String())
 		case r.maxQty > 0 && d.qty > r.maxQty:
 			v.Reject(row, qty, CodeQty, r.msg.Start("with it the account has ").Int(d.qty).Text(" today, over the limit of ").Int(r.maxQty).String())
@@ -95,14 +105,27 @@ func floor(at int64) int64 {
 	return at / day
 }
 
-// add stays at the ends of the range: a sum that wraps around would be below every limit. What is negative adds what it is worth.
-func add(sum, n int64) int64 {
-	if n < 0 {
-		if n == math.MinInt64 {
-			return math.MaxInt64
-		}
-		n = -n
+// grown is what a change adds to what its account has done: what the quantity has grown by; of a row that was another account's, the whole row.
+func grown(account int64, before sdk.Cell, n int64, old sdk.Cell) (rows, qty int64) {
+	if before.Type() != sdk.Integer || before.Int() != account || old.Type() != sdk.Integer {
+		return 1, n
 	}
+	return 0, max(0, n-magnitude(old.Int()))
+}
+
+// magnitude is what a quantity counts for: what is negative as much as what is not. The smallest integer has no positive and counts as the largest.
+func magnitude(n int64) int64 {
+	switch {
+	case n == math.MinInt64:
+		return math.MaxInt64
+	case n < 0:
+		return -n
+	}
+	return n
+}
+
+// add stays at the end of the range: a sum that wraps around would be below every limit.
+func add(sum, n int64) int64 {
 	if sum > math.MaxInt64-n {
 		return math.MaxInt64
 	}

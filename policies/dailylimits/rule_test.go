@@ -33,6 +33,15 @@ func TestRule(t *testing.T) {
 			h.At(noon.Add(24*time.Hour)).Insert(row{1, int64(math.MaxInt64)}, row{1, int64(math.MinInt64)}).Rejects(0, 2, "").Rejects(1, 2, "9223372036854775807")
 			h.At(time.Unix(0, -1)).Insert(row{3, 1}).Accepts()
 		}},
+		{Name: "changes", Config: `{"max_rows":2,"max_qty":100}`, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.At(noon).Insert(row{1, 60}).Accepts()
+			h.At(noon).Update(row{1, 40, 1, 60}, row{1, -40, 1, 40}, row{1, 60, 1, 60}).Accepts() // adds nothing, and gives nothing back
+			h.At(noon).Update(row{1, 100, 1, 60}).Accepts()
+			h.At(noon).Update(row{1, 101, 1, 100}).Rejects(0, 2, "with it the account has 101 today")
+			h.At(noon).Update(row{2, 1, 1, 50}, row{2, 1, nil, nil}, row{2, 1, 3, 1}).Only(2).Rejects(2, 1, "row 3") // to another account: a row of that one
+			h.At(noon).Update(row{3, int64(math.MaxInt64), 3, int64(math.MinInt64)}).Accepts()
+			h.At(noon).Delete(row{1, 50}, row{1, 50}).Accepts()
+		}},
 		{Name: "no integers", Config: `{"max_rows":1}`, Test: func(t *testing.T, h *sdktest.Harness) {
 			h.Insert(row{"x", 1}, row{nil, 1}, row{1, nil}, row{1, 1.5}, row{1, 1}).Only(0, 1, 2, 3).Rejects(0, 3, "").Rejects(2, 4, "")
 		}},

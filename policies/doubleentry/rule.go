@@ -2,6 +2,7 @@ package doubleentry
 
 import (
 	"math/bits"
+	"unicode/utf8"
 
 	"github.com/tidegate/engine/sdk"
 )
@@ -100,17 +101,20 @@ func (r *Rule) reset() {
 	r.order = r.order[:0]
 }
 
-// add adds an amount to its entry, or takes it away; false for values that cannot be booked.
+// add adds an amount to its entry, or takes it away; false for values that cannot be booked. A text that is no UTF-8 is among them, since the query gets its keys as
+// JSON and would be asked about another one, and so is an empty currency, which is what stands for none there.
 func (r *Rule) add(booking, ccy, amount sdk.Cell, row int, minus bool) bool {
 	e := entry{number: booking.Int(), isText: booking.Type() == sdk.Text}
 	switch {
 	case amount.Type() != sdk.Integer || booking.Type() != sdk.Integer && !e.isText:
 		return false
-	case r.columns[0].ccy >= 0 && ccy.Type() != sdk.Text:
+	case r.columns[0].ccy >= 0 && (ccy.Type() != sdk.Text || ccy.Text() == "" || !utf8.ValidString(ccy.Text())):
 		return false
 	}
 	if e.isText {
-		e.text = booking.Text()
+		if e.text = booking.Text(); !utf8.ValidString(e.text) {
+			return false
+		}
 	}
 	e.ccy = ccy.Text()
 	s := r.sums[e]

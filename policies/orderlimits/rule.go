@@ -25,6 +25,7 @@ type Rule struct {
 	useMark bool // the band is around the stored mark and not around a column
 	strict  bool // an order without a reference is rejected
 	book    map[int64]int64
+	odd     map[int64]bool // instruments whose mark is no integer
 	keys    []byte
 	msg     sdk.Message
 }
@@ -33,7 +34,7 @@ type Rule struct {
 type columns struct{ account, instrument, qty, price, reference int }
 
 // New returns a rule without limits, to be configured.
-func New() any { return &Rule{book: map[int64]int64{}} }
+func New() any { return &Rule{book: map[int64]int64{}, odd: map[int64]bool{}} }
 
 // Configure implements sdk.Configurer.
 func (r *Rule) Configure(c *sdk.Config) error {
@@ -66,8 +67,11 @@ func (r *Rule) Configure(c *sdk.Config) error {
 	return nil
 }
 
-// Validate implements sdk.Validator.
+// Validate implements sdk.Validator. A row that goes is over no limit.
 func (r *Rule) Validate(b *sdk.Batch, v *sdk.Verdicts) error {
+	if b.Op() == sdk.Delete {
+		return nil
+	}
 	k := r.columns[b.Hook().ID]
 	if r.useMark {
 		if err := r.loadMarks(b, k); err != nil {
@@ -92,8 +96,16 @@ func (r *Rule) row(b *sdk.Batch, v *sdk.Verdicts, k columns, row int) {
 		v.Reject(row, k.price, CodeType, "the price is no integer")
 		return
 	}
-	account, _ := b.Int(row, k.account)
-	instrument, _ := b.Int(row, k.instrument)
+	account, ok := b.Int(row, k.account)
+	if !ok && r.limits.byAccount { // it would be held to the limits of all alone
+		v.Reject(row, k.account, CodeType, "the account is no integer, and limits are set by account")
+		return
+	}
+	instrument, ok := b.Int(row, k.instrument)
+	if !ok && (r.limits.byInstrument || r.useMark) {
+		v.Reject(row, k.instrument, CodeType, "the instrument is no integer, and limits or marks are set by instrument")
+		return
+	}
 	l := r.limits.of(account, instrument)
 	switch {
 	case q > l.maxQty || l.oneSided() && magnitude(q) > uint64(l.maxQty):
@@ -108,6 +120,15 @@ func (r *Rule) row(b *sdk.Batch, v *sdk.Verdicts, k columns, row int) {
 	}
 	if l.maxNotional != unlimited || l.band != unlimited {
 		reference, known := r.reference(b, k, row, instrument)
+		switch {
+		case known:
+		case r.useMark && r.odd[instrument]:
+			v.Reject(row, k.instrument, CodeType, "the mark of the instrument is no integer: let the query marks answer in the units of the price")
+			return
+		case !r.useMark && !b.Cell(row, k.reference).IsNull():
+			v.Reject(row, k.reference, CodeType, "the reference price is no integer")
+			return
+		}
 		r.worth(v, k, row, l, order{q, p, priced, reference, known})
 	}
 }
@@ -188,6 +209,7 @@ func (r *Rule) loadMarks(b *sdk.Batch, k columns) error {
 		r.keys = sdk.AppendInt(r.keys, id.Int())
 	}
 	clear(r.book) // what has no mark must not be there
+	clear(r.odd)
 	r.keys = append(r.keys, ']')
 	rows, err := b.Lookup(r.marks, sdk.String(string(r.keys)))
 	if err != nil {
@@ -197,8 +219,12 @@ func (r *Rule) loadMarks(b *sdk.Batch, k columns) error {
 		return errors.New("the query marks has more rows than its max_rows: raise it, or answer with one row an instrument")
 	}
 	for i := range rows.Len() {
-		if mark := rows.Cell(i, 0, 1); mark.Type() == sdk.Integer {
-			r.book[rows.Cell(i, 0, 0).Int()] = mark.Int()
+		id, mark := rows.Cell(i, 0, 0).Int(), rows.Cell(i, 0, 1)
+		switch {
+		case mark.Type() == sdk.Integer:
+			r.book[id] = mark.Int()
+		case !mark.IsNull():
+			r.odd[id] = true
 		}
 	}
 	return nil

@@ -83,6 +83,21 @@ func TestRule(t *testing.T) {
 				h.Insert(row{1, 1, 1.5, 5, nil}, row{1, 1, "1", 5, nil}, row{1, 1, nil, 5, nil}, row{1, 1, 1, "5", nil}).
 					Rejects(0, 6, "quantity").Rejects(1, 6, "quantity").Rejects(2, 6, "quantity").Rejects(3, 6, "price")
 			}},
+		{Name: "keys that are none", Config: `{"limits":[{"account":7,"max_qty":5},{"instrument":3,"max_qty":50}]}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{nil, 1, 6, 5, nil}, row{7.0, 1, 6, 5, nil}, row{"7", 1, 6, 5, nil}, row{8, []byte("3"), 51, 5, nil}, row{8, nil, 51, 5, nil}, row{8, 4, 51, 5, nil}).
+					Only(0, 1, 2, 3, 4).Rejects(0, 6, "the account is no integer").Rejects(1, 6, "").Rejects(2, 6, "").Rejects(3, 6, "the instrument is no integer").Rejects(4, 6, "")
+				h.Delete(row{7, 3, 1000, 5, nil}).Accepts() // what goes is over no limit
+			}},
+		{Name: "references that are none", Config: `{"limits":[{"band_bps":100}],"require_reference":false}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{1, 1, 1, 5000, 100.0}, row{1, 1, 1, 5000, "100"}, row{1, 1, 1, 5000, nil}).Only(0, 1).Rejects(0, 6, "the reference price is no integer").Rejects(1, 6, "")
+			}},
+		{Name: "marks that are none", Config: `{"limits":[{"band_bps":100}],"reference":"mark","require_reference":false}`,
+			Lookups: []sdktest.Lookup{{Name: "marks", Columns: 2, Answer: func([]any) ([]row, error) { return []row{{1, 1000.5}, {2, nil}}, nil }}},
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{9, 1, 1, 5000, 5}, row{9, 2, 1, 5000, 5}).Only(0).Rejects(0, 6, "the mark of the instrument is no integer")
+			}},
 		{Name: "no limits", Config: `{"limits":[]}`, Refuses: "name at least one"},
 		{Name: "twice", Config: `{"limits":[{"account":1},{"account":1}]}`, Refuses: "config.limits[1]: there is a limit for this account"},
 		{Name: "no order could pass", Config: `{"limits":[{"min_qty":2,"max_qty":1}]}`, Refuses: "no order could pass"},

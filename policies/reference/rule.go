@@ -2,11 +2,12 @@ package reference
 
 import (
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/tidegate/engine/sdk"
 )
 
-// CodeType is the code of a key that is neither an integer nor a text; a reference that leads nowhere has its own code from the configuration.
+// CodeType is the code of a key that is neither an integer nor a text of UTF-8; a reference that leads nowhere has its own code from the configuration.
 const CodeType = 1000
 
 // Rule is the policy; New makes one.
@@ -34,7 +35,7 @@ type ref struct {
 // Rows without a key to look for.
 const (
 	noKey  = -1 // NULL, or not of this batch
-	badKey = -2 // of a type that no key has
+	badKey = -2 // of a type that no key has, or a text that JSON cannot hold
 )
 
 // New returns a rule without references, to be configured.
@@ -100,7 +101,7 @@ func (r *Rule) Validate(b *sdk.Batch, v *sdk.Verdicts) error {
 		for row, key := range f.of {
 			switch {
 			case key == badKey:
-				v.Reject(row, at[0], CodeType, r.msg.Start("a key is neither an integer nor a text: ").Cell(b.Cell(row, at[0])).String())
+				r.bad(b, v, row, at)
 			case key == noKey && !f.nullable:
 				v.Reject(row, at[0], f.code, r.msg.Start(f.message).Text(": the key is NULL").String())
 			case key >= 0 && f.lost[key] && f.warn:
@@ -111,6 +112,20 @@ func (r *Rule) Validate(b *sdk.Batch, v *sdk.Verdicts) error {
 		}
 	}
 	return nil
+}
+
+// bad rejects a row for the column of its key that is none.
+func (r *Rule) bad(b *sdk.Batch, v *sdk.Verdicts, row int, at []int) {
+	for _, col := range at {
+		switch c := b.Cell(row, col); {
+		case c.Type() == sdk.Text && !utf8.ValidString(c.Text()):
+			v.Reject(row, col, CodeType, "a key is no UTF-8, so it cannot be looked for")
+			return
+		case c.Type() == sdk.Float || c.Type() == sdk.Blob:
+			v.Reject(row, col, CodeType, r.msg.Start("a key is neither an integer nor a text: ").Cell(c).String())
+			return
+		}
+	}
 }
 
 // collect makes the list of the distinct keys, so that one query answers for a whole batch. As with a foreign key, one NULL makes the whole key one.
@@ -151,6 +166,9 @@ func (f *ref) write(b *sdk.Batch, row int, at []int) int32 {
 		case sdk.Integer:
 			f.key = sdk.AppendInt(f.key, c.Int())
 		case sdk.Text:
+			if !utf8.ValidString(c.Text()) {
+				return badKey
+			}
 			f.key = sdk.AppendJSON(f.key, c.Text())
 		case sdk.Null:
 			return noKey

@@ -48,6 +48,7 @@ func TestRule(t *testing.T) {
 				h.Insert(row{3, 11, 6}).Rejects(0, 1, "account") // the first of its faults
 				h.Insert(row{1.5, 10, 5}, row{[]byte{1}, 10, 5}).Rejects(0, 1000, "neither").Rejects(1, 1000, "a blob of 1 bytes")
 				h.Insert(row{nil, nil, nil}).Accepts()
+				h.Insert(row{"a\xff", 10, 5}).Rejects(0, 1000, "no UTF-8") // as JSON it would be the key of another row
 			}},
 		{Name: "keys of several columns and of text", Config: `{"references":[{"columns":["account_id","instrument_id"],"lookup":"account-active","message":"no such pair","code":9,"action":"warn","null":"reject"}]}`,
 			Lookups: []sdktest.Lookup{missing(t, "account-active", []any{1, "a\"b"})},

@@ -2,6 +2,7 @@ package retainbystate
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/tidegate/engine/sdk"
 )
@@ -20,6 +21,7 @@ type rule struct {
 	action string
 	code   uint32
 	why    string
+	told   bool // by the query, for a key
 }
 
 // New returns a policy to be configured.
@@ -30,7 +32,7 @@ func (p *Policy) Configure(c *sdk.Config) error {
 	p.rules = map[string]rule{}
 	states := c.Section("states")
 	for i, name := range states.Keys() {
-		p.rules[name] = rule{states.OneOf(name, "keep", "archive", "delete", "hold"), uint32(i + 1), "state " + name}
+		p.rules[name] = rule{action: states.OneOf(name, "keep", "archive", "delete", "hold"), code: uint32(i + 1), why: "state " + name}
 	}
 	if len(p.rules) == 0 {
 		c.Fail("states", "name at least one")
@@ -98,7 +100,7 @@ func (p *Policy) ask(b *sdk.Batch, col int) error {
 	return p.look(b)
 }
 
-// look asks about the keys at hand. A state that is not told might be one that holds its rows, so an answer that was cut is none.
+// look asks about the keys at hand. A state that is not told might be one that holds its rows, so an answer that was cut is none, and neither is one that tells two.
 func (p *Policy) look(b *sdk.Batch) error {
 	p.keys = append(p.keys, ']')
 	rows, err := b.Lookup(p.states, sdk.String(string(p.keys)))
@@ -109,9 +111,16 @@ func (p *Policy) look(b *sdk.Batch) error {
 		return errors.New("the query states has more rows than its max_rows: raise it, or answer with one row a key")
 	}
 	for i := range rows.Len() {
-		if key := rows.Cell(i, 0, 0); key.Type() == sdk.Integer {
-			p.state[key.Int()] = p.rules[rows.Cell(i, 0, 1).Text()]
+		key := rows.Cell(i, 0, 0)
+		if key.Type() != sdk.Integer {
+			continue
 		}
+		is := p.rules[rows.Cell(i, 0, 1).Text()]
+		is.told = true
+		if was := p.state[key.Int()]; was.told && was != is {
+			return errors.New("the query states tells two states for the key " + strconv.FormatInt(key.Int(), 10) + ": answer with one row a key")
+		}
+		p.state[key.Int()] = is
 	}
 	return nil
 }

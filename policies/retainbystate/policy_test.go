@@ -69,6 +69,11 @@ func TestPolicy(t *testing.T) {
 		{Name: "an answer in part", Lookups: []sdktest.Lookup{{Name: "states", Columns: 2, MaxRows: 1, Answer: states}}, Test: func(t *testing.T, h *sdktest.Harness) {
 			h.Scan(row{1, 2}, row{2, 3}).Fails("more rows than its max_rows") // 3 may be one that is held
 		}},
+		{Name: "two states for a key", Lookups: []sdktest.Lookup{{Name: "states", Columns: 2, Answer: func([]any) ([]row, error) {
+			return []row{{1, "closed"}, {1, "closed"}, {2, "liquidate_only"}, {2, "closed"}}, nil
+		}}}, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.Scan(row{1, 1}).Fails("two states for the key 2") // which of them holds is for the query to say
+		}},
 		{Name: "no action", Config: `{"states":{"closed":"burn"}}`, Refuses: "none of keep, archive, delete, hold"},
 		{Name: "no states", Config: `{"states":{}}`, Refuses: "name at least one"},
 	}})

@@ -1,8 +1,11 @@
 package tradingcalendar
 
 import (
+	"math"
+	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidegate/engine/sdk"
@@ -19,6 +22,8 @@ type calendar struct {
 	zone []shift
 	week [7][]span
 	days map[int64][]span // days of their own hours, since 1970; none: closed
+
+	first, last int64 // local days that the calendar knows; since 1970
 }
 
 const day = 86400
@@ -47,6 +52,12 @@ func (c *calendar) open(unix int64) bool {
 	return false
 }
 
+// knows reports whether an instant is within the days that the calendar is for.
+func (c *calendar) knows(unix int64) bool {
+	d := floor(unix+c.offset(unix), day)
+	return d >= c.first && d <= c.last
+}
+
 func (c *calendar) sessions(d int64) []span {
 	if s, special := c.days[d]; special {
 		return s
@@ -54,14 +65,21 @@ func (c *calendar) sessions(d int64) []span {
 	return c.week[mod(d+4, 7)] // 1 January 1970 was a Thursday
 }
 
-func floor(a, b int64) int64 { return (a - mod(a, b)) / b }
+func floor(a, b int64) int64 {
+	if a%b < 0 {
+		return a/b - 1
+	}
+	return a / b
+}
 
 func mod(a, b int64) int64 { return ((a % b) + b) % b }
 
 // readCalendar reads one market of the configuration.
 func readCalendar(o sdk.Object) *calendar {
-	c := &calendar{days: map[int64][]span{}}
+	c := &calendar{days: map[int64][]span{}, first: math.MinInt64, last: math.MaxInt64}
+	known(o, "is unknown: a calendar has zone, week, holidays, days, always, since, until", "zone", "week", "holidays", "days", "always", "since", "until")
 	for _, z := range o.Sections("zone") {
+		known(z, "is unknown: a zone has from and offset", "from", "offset")
 		from, offset := int64(-1<<62), z.Text("offset", "")
 		if z.Has("from") {
 			at, err := time.Parse(time.RFC3339, z.Text("from", ""))
@@ -92,29 +110,53 @@ func readCalendar(o sdk.Object) *calendar {
 	}
 	week := o.Section("week")
 	for _, key := range week.Keys() {
-		for i, name := range weekdays() {
-			if name == key {
-				c.week[i] = readSpans(week, key)
-			}
+		names := weekdays()
+		i := slices.Index(names[:], key)
+		if i < 0 {
+			week.Fail(key, "is no day: they are "+strings.Join(names[:], ", "))
+			continue
 		}
+		c.week[i] = readSpans(week, key)
+	}
+	for key, to := range map[string]*int64{"since": &c.first, "until": &c.last} {
+		if !o.Has(key) {
+			continue
+		}
+		d, ok := readDate(o.Text(key, ""))
+		if !ok {
+			o.Fail(key, "is no date such as \"2027-12-31\", in quotes")
+		}
+		*to = d
+	}
+	if c.first > c.last {
+		o.Fail("until", "is before since")
 	}
 	for _, date := range o.Texts("holidays") {
 		if d, ok := readDate(date); ok {
 			c.days[d] = nil
 		} else {
-			o.Fail("holidays", strconv.Quote(date)+" is no date such as 2026-12-25")
+			o.Fail("holidays", strconv.Quote(date)+" is no date such as \"2026-12-25\", in quotes")
 		}
 	}
 	special := o.Section("days")
 	for _, date := range special.Keys() {
 		d, ok := readDate(date)
 		if _, twice := c.days[d]; !ok || twice {
-			special.Fail(date, "is no date such as 2026-11-27, or is a holiday as well")
+			special.Fail(date, "is no date such as \"2026-11-27\", or is a holiday as well")
 			continue
 		}
 		c.days[d] = readSpans(special, date)
 	}
 	return c
+}
+
+// known notes keys that nobody reads: a misspelt holiday would open the market. The schema of plugin.yaml cannot say what is in a map of any names.
+func known(o sdk.Object, why string, keys ...string) {
+	for _, k := range o.Keys() {
+		if !slices.Contains(keys, k) {
+			o.Fail(k, why)
+		}
+	}
 }
 
 func readSpans(o sdk.Object, key string) []span {

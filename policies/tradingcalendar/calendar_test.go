@@ -2,6 +2,7 @@ package tradingcalendar_test
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 	"time"
 
@@ -66,8 +67,23 @@ func TestCalendar(t *testing.T) {
 			h.Insert(row{1, 0}).Accepts() // 15:04:05 on a Friday
 			h.At(time.Date(2026, 1, 2, 15, 5, 0, 0, time.UTC)).Insert(row{1, 0}).Rejects(0, 1, "X is closed")
 		}},
+		{Name: "days that nobody has said anything about", Lookups: lookups, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.Insert(row{1, ns(t, "2026-01-01T05:00:00Z")}, row{1, ns(t, "2027-12-31T15:00:00Z")}, row{1, ns(t, "2028-01-01T04:59:59Z")}, row{2, ns(t, "2031-01-01T00:00:00Z")}, row{1, ns(t, "2028-01-03T15:00:00Z")},
+				row{1, ns(t, "2028-01-01T05:00:00Z")}, row{1, ns(t, "2026-01-01T04:59:59Z")}, row{1, ns(t, "2025-12-30T15:00:00Z")}).
+				Only(0, 2, 4, 5, 6, 7).Rejects(0, 1, "closed").Rejects(2, 1, "closed").Rejects(4, 2, "the calendar of XNYS does not reach").Rejects(5, 2, "").Rejects(6, 2, "").Rejects(7, 2, "")
+		}},
+		{Name: "days that are none", Config: `{"calendars":{"X":{"always":true,"until":"2027-02-29"}}}`, Refuses: "config.calendars.X.until: is no date"},
+		{Name: "days that end before they begin", Config: `{"calendars":{"X":{"always":true,"since":"2027-02-28","until":"2027-02-27"}}}`, Refuses: "is before since"},
 		{Name: "bad data", Config: `{"calendars":{"X":{"zone":[{"from":"soon","offset":"5"}],"week":{"fri":["9-17"]},"holidays":["1.1."],"days":{"x":[]}}}}`, Refuses: "config.calendars.X.zone[0].from: is no instant"},
 		{Name: "several and none named", Config: `{"calendars":{"X":{"always":true},"Y":{"always":true}}}`, Refuses: "there are several calendars"},
+		{Name: "a key that nobody reads", Config: `{"calendars":{"X":{"always":true,"holydays":["2026-12-25"]}}}`, Refuses: "config.calendars.X.holydays: is unknown"},
+		{Name: "a weekday that is none", Config: `{"calendars":{"X":{"week":{"monday":["09:30-16:00"]}}}}`, Refuses: "config.calendars.X.week.monday: is no day"},
+		{Name: "a zone with a key that nobody reads", Config: `{"calendars":{"X":{"always":true,"zone":[{"offset":"-05:00"},{"form":"2026-03-08T07:00:00Z","offset":"-04:00"}]}}}`, Refuses: "config.calendars.X.zone[1].form: is unknown"},
+		{Name: "two columns of which one is read", Config: `{"columns":{"venue":"instrument_id","instrument":"instrument_id"},"calendars":{"X":{"always":true}}}`, Refuses: "config.columns: venue and instrument"},
+		{Name: "instants out of reach", Config: `{"unit":"s","columns":{"instant":"ts_created"},"calendars":{"X":{"always":true,"zone":[{"offset":"+01:00"}]}}}`, Test: func(t *testing.T, h *sdktest.Harness) {
+			h.Insert(row{1, int64(math.MaxInt64)}, row{1, int64(math.MinInt64)}, row{1, 253402300800}, row{1, 253402300799}, row{1, -62135596800}, row{1, -62135596801}).Only(0, 1, 2, 5).
+				Rejects(0, 3, "no instant of the years 1 to 9999").Rejects(2, 3, "").Rejects(5, 3, "")
+		}},
 		{Name: "none", Config: `{"calendars":{}}`, Refuses: "name at least one"},
 		{Name: "shifts out of order", Config: `{"calendars":{"X":{"zone":[{"from":"2026-03-08T07:00:00Z","offset":"-04:00"},{"offset":"-05:00"}],"always":true}}}`, Refuses: "is not after the one before it"},
 	}})
@@ -95,10 +111,14 @@ func TestZoneAgainstTheZoneFiles(t *testing.T) {
 			local := instant.In(zone)
 			minute, close := local.Hour()*60+local.Minute(), 16*60
 			switch local.Format(time.DateOnly) {
-			case "2026-01-01", "2026-01-19", "2026-02-16", "2026-04-03", "2026-05-25", "2026-06-19", "2026-07-03", "2026-09-07", "2026-11-26", "2026-12-25":
+			case "2026-01-01", "2026-01-19", "2026-02-16", "2026-04-03", "2026-05-25", "2026-06-19", "2026-07-03", "2026-09-07", "2026-11-26", "2026-12-25",
+				"2027-01-01", "2027-01-18", "2027-02-15", "2027-03-26", "2027-05-31", "2027-06-18", "2027-07-05", "2027-09-06", "2027-11-25", "2027-12-24":
 				close = 0
-			case "2026-11-27", "2026-12-24":
+			case "2026-11-27", "2026-12-24", "2027-11-26":
 				close = 13 * 60
+			}
+			if local.Year() > 2027 {
+				close = 0 // the calendar does not reach that far
 			}
 			if local.Weekday() == time.Saturday || local.Weekday() == time.Sunday || minute < 9*60+30 || minute >= close {
 				want = append(want, i)

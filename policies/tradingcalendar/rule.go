@@ -10,8 +10,8 @@ import (
 // Codes of verdicts.
 const (
 	CodeClosed  = 1 // the market is closed at the row's instant
-	CodeUnknown = 2 // no calendar is known for the row
-	CodeType    = 3 // an instant that is no integer
+	CodeUnknown = 2 // no calendar is known for the row, or it does not reach to the instant
+	CodeType    = 3 // an instant that is no integer, or of no year that a calendar has
 )
 
 // Rule is the policy; New makes one.
@@ -54,6 +54,9 @@ func (r *Rule) Configure(c *sdk.Config) error {
 			k.instant = c.Require(h, name)
 		}
 		if name := names.Text("venue", ""); name != "" {
+			if names.Has("instrument") {
+				c.Fail("columns", "venue and instrument are both set: one of them tells the calendar")
+			}
 			k.venue = c.Require(h, name)
 		} else if name := names.Text("instrument", ""); name != "" {
 			k.instrument = c.Require(h, name)
@@ -97,14 +100,23 @@ func (r *Rule) Validate(b *sdk.Batch, v *sdk.Verdicts) error {
 				v.Reject(row, k.instant, CodeType, "the instant is no integer")
 				continue
 			}
-			at = floor(c.Int(), r.unit)
+			if at = floor(c.Int(), r.unit); at < earliest || at > latest {
+				v.Reject(row, k.instant, CodeType, "no instant of the years 1 to 9999: is the unit right?")
+				continue
+			}
 		}
-		if !market.open(at) {
+		switch {
+		case !market.knows(at):
+			v.Reject(row, k.instant, CodeUnknown, r.msg.Start("the calendar of ").Text(r.names[market]).Text(" does not reach to second ").Int(at).Text(": it has since and until").String())
+		case !market.open(at):
 			v.Reject(row, k.instant, CodeClosed, r.msg.Start(r.names[market]).Text(" is closed at second ").Int(at).Text(" (local ").Text(r.local(market, at)).Text(")").String())
 		}
 	}
 	return nil
 }
+
+// The seconds of the years 1 to 9999: far enough from the ends of int64 that nothing added to them wraps around.
+const earliest, latest = -62135596800, 253402300799
 
 // of is the market of a row, and the column that says so.
 func (r *Rule) of(b *sdk.Batch, k columns, row int) (*calendar, int) {

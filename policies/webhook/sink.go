@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,9 +50,17 @@ func (s *Sink) Configure(c *sdk.Config) error {
 	}
 	fields := c.Section("fields")
 	for _, k := range fields.Keys() {
+		if slices.Contains(own(), k) {
+			fields.Fail(k, "is one that the sink sets: a reader of JSON would take one of the two")
+		}
 		s.fields = append(s.fields, [2]string{k, fields.Text(k, "")})
 	}
 	return nil
+}
+
+// own are the keys of data that the sink sets itself.
+func own() []string {
+	return []string{"alert_id", "rule", "severity", "title", "body", "since", "value", "limit", "unit", "labels", "diagnosis"}
 }
 
 // Notify implements sdk.Sink.

@@ -85,6 +85,7 @@ func TestSink(t *testing.T) {
 				t.Errorf("%v, %v", h.Posts(), r.Records)
 			}
 		}},
+		{Name: "a field that the sink sets", Config: `{"endpoint":"ops","fields":{"desk":"fx","severity":"none"}}`, Refuses: "config.fields.severity: is one that the sink sets"},
 		{Name: "short secret", Config: `{"endpoint":"ops","secret":"hunter2"}`, Refuses: "shorter than 24 bytes"},
 		{Name: "secret that is no base64", Config: `{"endpoint":"ops","secret":"whsec_???"}`, Refuses: "not base64"},
 		{Name: "no endpoint", Config: `{"endpoint":""}`, Refuses: "name the endpoint"},
