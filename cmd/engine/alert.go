@@ -181,6 +181,9 @@ func runAlertSilence(ctx context.Context, args []string, stdout, stderr io.Write
 	if done {
 		return code
 	}
+	if given(f, "end") && *end < 1 {
+		return misuse(stderr, "engine alert silence", errors.New("--end wants the number of a silence: `engine alert list` shows them"))
+	}
 	if *end > 0 && (len(positional) > 0 || *length != 0 || *why != "") {
 		return misuse(stderr, "engine alert silence", errors.New("--end goes alone"))
 	}

@@ -79,6 +79,9 @@ func runAlertDead(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if done {
 		return code
 	}
+	if given(f, "resend") && *resend < 0 {
+		return misuse(stderr, "engine alert dead", errors.New("--resend wants the number of a letter, or 0 for every one"))
+	}
 	if len(positional) > 0 || *resend >= 0 && *stored {
 		return misuse(stderr, "engine alert dead", errors.New("takes no arguments, and --resend asks a running server"))
 	}

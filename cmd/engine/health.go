@@ -190,7 +190,7 @@ func resetQuarantine(ctx context.Context, db *engine.DB, yes bool, stdout, stder
 		return exitError
 	}
 	for _, line := range found {
-		fmt.Fprintln(stdout, "  "+line)
+		fmt.Fprintln(stdout, "  "+shell.Plain(line))
 	}
 	switch {
 	case len(found) > 0:

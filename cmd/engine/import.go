@@ -177,7 +177,7 @@ func (c *importing) print(w io.Writer, r bulk.ImportReport, failed bool) error {
 		if reject.Column != "" {
 			at += ", column " + reject.Column
 		}
-		if _, err := fmt.Fprintf(w, "  %s: %s\n", at, reject.Reason); err != nil {
+		if _, err := fmt.Fprintf(w, "  %s\n", shell.Plain(at+": "+reject.Reason)); err != nil {
 			return err
 		}
 	}

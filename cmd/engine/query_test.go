@@ -92,6 +92,7 @@ func TestQueryErrors(t *testing.T) {
 		{"postgres://x/y", "SELECT 1", "url"},
 		{"sqlite://", "SELEC 1", "syntax error"},
 		{"sqlite://", "SELECT * FROM missing_table", "no such table"},
+		{"sqlite://", "SELECT * FROM \"\x1b[2J\"", "no such table: \uFFFD[2J"},
 		{"sqlite://", "SELECT 1; SELECT 2", "one statement"},
 	} {
 		o := program(t, "query", "--db", c.url, c.sql)

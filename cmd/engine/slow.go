@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/core/slowlog"
+	"github.com/tidegate/engine/internal/shell"
 	"github.com/tidegate/engine/internal/sidecar"
 )
 
@@ -49,8 +50,13 @@ func runSlow(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if done {
 		return code
 	}
-	if c.args.err != nil {
+	switch {
+	case c.args.err != nil:
 		return misuse(stderr, "engine slow", c.args.err)
+	case *c.limit < 1 || *c.limit > 5000:
+		return misuse(stderr, "engine slow", errors.New("--limit is from 1 to 5000"))
+	case *c.since < 0:
+		return misuse(stderr, "engine slow", errors.New("--since says how long ago, such as 24h"))
 	}
 	if len(positional) == 0 || len(positional) == 1 && positional[0] == "list" {
 		return ended(stderr, "slow", c.list(ctx, stdout))
@@ -160,24 +166,26 @@ func (c *slowCall) show(ctx context.Context, id int64, stdout io.Writer) error {
 	if *c.asJSON {
 		return json.NewEncoder(stdout).Encode(e)
 	}
-	fmt.Fprintf(stdout, "%d  %s  %s  (fingerprint %s)\n%s\n\n", e.ID, e.At.Format(time.RFC3339), strings.Join(e.Reasons, ", "), e.Fingerprint, e.Text)
-	fmt.Fprintf(stdout, "took      %s: %s in the queue, %s for a connection\n", rounded(e.Duration), rounded(e.Queue), rounded(e.Slot))
+	var out strings.Builder
+	fmt.Fprintf(&out, "%d  %s  %s  (fingerprint %s)\n%s\n\n", e.ID, e.At.Format(time.RFC3339), strings.Join(e.Reasons, ", "), e.Fingerprint, e.Text)
+	fmt.Fprintf(&out, "took      %s: %s in the queue, %s for a connection\n", rounded(e.Duration), rounded(e.Queue), rounded(e.Slot))
 	for _, l := range []struct{ name, value string }{{"held by", e.Holder}, {"caller", e.Caller}, {"class", e.Class + " on " + e.Lane}, {"bindings", strings.Join(e.Bindings, ", ")}, {"trace", e.Trace}, {"error", e.Error}} {
 		if l.value != "" {
-			fmt.Fprintf(stdout, "%-9s %s\n", l.name, l.value)
+			fmt.Fprintf(&out, "%-9s %s\n", l.name, l.value)
 		}
 	}
 	w := &e.Work
-	fmt.Fprintf(stdout, "work      %d rows read, %d changed, %d steps, %d rows without an index, %d sorts, %d rows of indexes for one run\n", w.RowsReturned, w.RowsChanged, w.VMSteps, w.FullScanSteps, w.Sorts, w.AutoIndexes)
+	fmt.Fprintf(&out, "work      %d rows read, %d changed, %d steps, %d rows without an index, %d sorts, %d rows of indexes for one run\n", w.RowsReturned, w.RowsChanged, w.VMSteps, w.FullScanSteps, w.Sorts, w.AutoIndexes)
 	if e.Skipped > 0 {
-		fmt.Fprintf(stdout, "besides   %d more of its kind were left out since the entry before\n", e.Skipped)
+		fmt.Fprintf(&out, "besides   %d more of its kind were left out since the entry before\n", e.Skipped)
 	}
-	fmt.Fprintln(stdout, "\nplan")
-	printPlan(stdout, e.Plan, 0, 1)
+	fmt.Fprintln(&out, "\nplan")
+	printPlan(&out, e.Plan, 0, 1)
 	if e.PlanError != "" {
-		fmt.Fprintf(stdout, "  %s\n", e.PlanError)
+		fmt.Fprintf(&out, "  %s\n", e.PlanError)
 	}
-	return nil
+	_, err = io.WriteString(stdout, shell.Plain(out.String())) // texts and plans are what others have named
+	return err
 }
 
 // printPlan prints the steps below a step as a tree. depth is bounded because what is stored may be damaged.
@@ -217,12 +225,14 @@ func (c *slowCall) replay(ctx context.Context, id int64, stdout io.Writer) error
 	if *c.asJSON {
 		return json.NewEncoder(stdout).Encode(map[string]any{"then": e, "runs": got.Runs})
 	}
-	fmt.Fprintf(stdout, "%s\n\nthen  %s, %d steps, %d rows\n", e.Text, rounded(e.Duration), e.Work.VMSteps, e.Work.RowsReturned)
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s\n\nthen  %s, %d steps, %d rows\n", e.Text, rounded(e.Duration), e.Work.VMSteps, e.Work.RowsReturned)
 	for _, r := range got.Runs {
-		fmt.Fprintf(stdout, "now   %s, %d steps, %d rows\n", rounded(r.Duration), r.VMSteps, r.Rows)
-		printPlan(stdout, r.Plan, 0, 3)
+		fmt.Fprintf(&out, "now   %s, %d steps, %d rows\n", rounded(r.Duration), r.VMSteps, r.Rows)
+		printPlan(&out, r.Plan, 0, 3)
 	}
-	return nil
+	_, err = io.WriteString(stdout, shell.Plain(out.String()))
+	return err
 }
 
 // here runs it on the database, which is opened for reading alone. A ? of the text takes an argument, whether it was a literal or a parameter.

@@ -23,13 +23,20 @@ func TestSlowTopStats(t *testing.T) {
 	if status, text := ask(t, "POST", url+"/v1/query", token, `{"sql":"SELECT count(*) FROM t WHERE v <> ?","args":["a secret"]}`); status != 200 {
 		t.Fatal(text)
 	}
+	// A name that would clear the screen of whoever reads of it.
+	if status, text := ask(t, "POST", url+"/v1/query", token, `{"sql":"SELECT max(v) AS \"\u001b[2J\" FROM t"}`); status != 200 {
+		t.Fatal(text)
+	}
 	verb := func(args ...string) outcome { return must(t, append(args, find...)...) }
 	var log struct{ Slow []engine.SlowEntry }
 	if err := json.Unmarshal([]byte(verb("slow", "list", "--json").stdout), &log); err != nil {
 		t.Fatal(err)
 	}
-	id := ""
+	id, clearing := "", ""
 	for _, e := range log.Slow {
+		if strings.HasPrefix(e.Text, "SELECT max") {
+			clearing = quantity(float64(e.ID), "")
+		}
 		if strings.HasPrefix(e.Text, "SELECT count") {
 			id = quantity(float64(e.ID), "")
 		}
@@ -41,6 +48,11 @@ func TestSlowTopStats(t *testing.T) {
 		"here": {here, " 1 rows"}, "top": {top, "breakers all closed; alerts none"}, "top's disk": {top, "iB free; oldest snapshot "}, "top's statements": {top, "SELECT count(*) FROM t"}, "stats": {stats, "engine.class=normal"}} {
 		if !strings.Contains(c.text, c.want) || strings.Contains(c.text, "secret") {
 			t.Errorf("%s: %q is not in\n%s", what, c.want, c.text)
+		}
+	}
+	for what, text := range map[string]string{"list": list, "show": verb("slow", "show", clearing).stdout, "replay": verb("slow", "replay", clearing).stdout, "top": top} {
+		if !strings.Contains(text, "max(v)") || strings.Contains(text, "\x1b") {
+			t.Errorf("%s of a name that speaks to the terminal: %q", what, text)
 		}
 	}
 	if status, text := ask(t, "GET", url+"/v1/metrics/query?name=engine.errors", token, ""); status != 200 || !strings.Contains(text, `"series"`) {
@@ -56,7 +68,7 @@ func TestSlowTopStats(t *testing.T) {
 			t.Errorf("%v: %+v", args, o)
 		}
 	}
-	for _, args := range [][]string{{"slow", "show"}, {"slow", "show", "x"}, {"slow", "what", "1"}, {"top", "x"}, {"top", "--interval", "0s"}, {"stats", "a", "b"}} {
+	for _, args := range [][]string{{"slow", "show"}, {"slow", "show", "x"}, {"slow", "what", "1"}, {"slow", "list", "--limit", "0"}, {"slow", "list", "--limit", "5001"}, {"slow", "list", "--since", "-1h"}, {"top", "x"}, {"top", "--interval", "0s"}, {"stats", "a", "b"}} {
 		if o := program(t, args...); o.code != exitUsage {
 			t.Errorf("%v: %+v", args, o)
 		}

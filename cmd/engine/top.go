@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/shell"
 )
 
 var topVerb = verb{name: "top", summary: "watch a running server: load, latency by class, queues, breakers, log, alerts, statements", run: runTop}
@@ -56,7 +57,7 @@ func runTop(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			}
 			return failure(stderr, "top", err)
 		}
-		text := now.text(server.where, before)
+		text := shell.Plain(now.text(server.where, before)) // statements are text of others
 		if clear {
 			text = "\x1b[H\x1b[2J" + text
 		}

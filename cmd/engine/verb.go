@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/shell"
 )
 
 // Exit codes of the program.
@@ -142,6 +143,6 @@ func failure(stderr io.Writer, who string, err error) int {
 	case errors.Is(err, engine.ErrNotAdopted):
 		message = "the database was made by another program and stays read only: `engine exec --adopt` takes it over and keeps a copy first"
 	}
-	fmt.Fprintf(stderr, "engine %s: %s\n", who, message)
+	fmt.Fprintf(stderr, "engine %s: %s\n", who, shell.Plain(message)) // it may name what others have named
 	return exitError
 }

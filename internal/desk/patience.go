@@ -16,7 +16,7 @@ const (
 )
 
 // patiently makes a call until it is done, fails for good, or patience ends. What is turned away waits for as long as the engine says, or
-// twice as long each time where it does not, with jitter, so that those who were turned away together do not come back together.
+// twice as long each time where it does not, a second at most, with jitter, so that those who were turned away together do not come back together.
 func patiently(ctx context.Context, call func() error) error {
 	began := time.Now()
 	for pause := time.Millisecond; ; pause = min(2*pause, longestPause) {

@@ -53,7 +53,7 @@ func (e *exchange) document(v any) error {
 	return nil
 }
 
-// stats is the present value of every metric, the statements that took most time, and what of the configuration bounds them.
+// stats is the present value of every metric, and the statements that took most time.
 func (s *Server) stats(e *exchange) error {
 	t := s.db.Telemetry()
 	return e.document(struct {

@@ -13,7 +13,7 @@ import (
 
 func (s *Shell) complain(err error) {
 	if err != errReported {
-		fmt.Fprintf(s.cfg.Err, "error: %s\n", plain(s.explain(err)))
+		fmt.Fprintf(s.cfg.Err, "error: %s\n", Plain(s.explain(err)))
 	}
 }
 
@@ -59,8 +59,8 @@ func message(err error) string {
 	return strings.TrimPrefix(err.Error(), "engine: ")
 }
 
-// plain takes out what would speak to the terminal: names and SQL come from the database, and anybody may have written them.
-func plain(text string) string {
+// Plain takes out what would speak to the terminal: names and SQL come from the database, and anybody may have written them.
+func Plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
 			return r

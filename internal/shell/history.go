@@ -18,10 +18,20 @@ import (
 // well, because a slip of the finger does not make the value less secret.
 func withoutValues(command string) string {
 	fields := strings.Fields(command)
-	if !strings.HasPrefix(strings.ToLower(fields[0]), ".pa") || len(fields) <= 3 {
+	verb := ""
+	if len(fields) > 1 {
+		verb = strings.ToLower(fields[1])
+	}
+	if !strings.HasPrefix(strings.ToLower(fields[0]), ".pa") && verb != "set" {
 		return command
 	}
-	return strings.Join(fields[:3], " ")
+	most := 2 // the verb was forgotten, or has run into the name
+	if verb == "set" || verb == "unset" || verb == "clear" {
+		most = 3
+	}
+	kept := fields[:min(most, len(fields))]
+	kept[len(kept)-1], _, _ = strings.Cut(kept[len(kept)-1], "=")
+	return strings.Join(kept, " ")
 }
 
 // oneLine makes one entry of the lines of a statement, for an editor edits one line. Where a literal holds the end of a line it would be

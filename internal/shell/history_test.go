@@ -19,6 +19,10 @@ func TestHistoryKeepsNoValue(t *testing.T) {
 		".para set :x hunter2":                ".para set :x",
 		".parm set :x hunter2":                ".parm set :x",
 		".param unset :x":                     ".param unset :x",
+		".param :x hunter2":                   ".param :x",
+		".param set:x hunter2":                ".param set:x",
+		".param set :x=hunter2":               ".param set :x",
+		".prm set :x hunter2":                 ".prm set :x",
 		".plan SELECT * FROM t WHERE a":       ".plan SELECT * FROM t WHERE a",
 		".read a b c d":                       ".read a b c d",
 	} {

@@ -78,7 +78,7 @@ func (p *step) draw(w io.Writer, indent string) error {
 		if i == len(p.below)-1 {
 			branch, trunk = "└─ ", "   "
 		}
-		if _, err := fmt.Fprintln(w, indent+branch+plain(st.detail)); err != nil {
+		if _, err := fmt.Fprintln(w, indent+branch+Plain(st.detail)); err != nil {
 			return err
 		}
 		if err := st.draw(w, indent+trunk); err != nil {

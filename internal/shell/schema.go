@@ -52,7 +52,7 @@ func (s *Shell) tables(ctx context.Context, args string) error {
 	}
 	names, widest := make([]string, len(rows)), 0
 	for i, r := range rows {
-		names[i] = plain(fmt.Sprint(r[0]))
+		names[i] = Plain(fmt.Sprint(r[0]))
 		widest = max(widest, len([]rune(names[i])))
 	}
 	width := 0
@@ -81,7 +81,7 @@ func (s *Shell) schema(ctx context.Context, args string) error {
 		return err
 	}
 	for _, r := range rows {
-		if _, err := fmt.Fprintf(s.out, "%s;\n", plain(fmt.Sprint(r[0]))); err != nil {
+		if _, err := fmt.Fprintf(s.out, "%s;\n", Plain(fmt.Sprint(r[0]))); err != nil {
 			return err
 		}
 	}

@@ -231,7 +231,7 @@ func (s *Shell) run(ctx context.Context, r io.Reader, name string) error {
 			return false
 		}
 		if err != errReported {
-			fmt.Fprintf(s.cfg.Err, "%s: line %d: %s\n", name, line, plain(s.explain(err)))
+			fmt.Fprintf(s.cfg.Err, "%s: line %d: %s\n", name, line, Plain(s.explain(err)))
 		}
 		failed = errReported
 		return s.cfg.Continue && ctx.Err() == nil

@@ -94,7 +94,8 @@ func (c *Config) lane(ctx context.Context, name string, into *Lane, call func(co
 	if err := alone.Streams[0].First; err != nil {
 		return err // not even alone
 	}
-	full, err := load.Closed(ctx, c.Callers, c.Duration, func(ctx context.Context, _ int) error { return call(ctx) })
+	seeking := &watch{call: call}
+	full, err := load.Closed(ctx, c.Callers, c.Duration, func(ctx context.Context, _ int) error { return seeking.one(ctx, time.Now()) })
 	if err != nil {
 		return err
 	}
@@ -116,6 +117,7 @@ func (c *Config) lane(ctx context.Context, name string, into *Lane, call func(co
 	}
 	into.overloaded(w)
 	into.acknowledged += settle.seen.done
+	into.failed(&seeking.seen, &settle.seen, &w.seen)
 	return nil
 }
 
@@ -136,7 +138,7 @@ func (c *Config) offer(ctx context.Context, w *watch, perSecond float64, d time.
 			case <-ctx.Done():
 			}
 		}
-		calls.Go(func() { w.one(ctx, start.Add(due)) })
+		calls.Go(func() { _ = w.one(ctx, start.Add(due)) }) // it is counted
 	}
 	w.generated = max(time.Since(start), d)
 	calls.Wait()
@@ -164,7 +166,8 @@ type seen struct {
 	first             error
 }
 
-func (w *watch) one(ctx context.Context, due time.Time) {
+// one makes a call and returns what it returned.
+func (w *watch) one(ctx context.Context, due time.Time) error {
 	began := time.Now()
 	err := w.call(ctx)
 	took := time.Since(began)
@@ -194,4 +197,5 @@ func (w *watch) one(ctx context.Context, due time.Time) {
 			s.first = err
 		}
 	}
+	return err
 }

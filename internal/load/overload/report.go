@@ -35,7 +35,7 @@ type Lane struct {
 	Generator  float64          `json:"generator_late_p95_ms"`
 	Reasons    map[string]int64 `json:"refused_by_reason"`
 	Speechless int64            `json:"refused_without_retry_after"`
-	Errors     int64            `json:"errors"` // for another reason than load
+	Errors     int64            `json:"errors"` // for another reason than load, in all phases
 
 	acknowledged int64 // writes, all phases together
 	first        error
@@ -69,8 +69,17 @@ func (l *Lane) overloaded(w *watch) {
 		l.Throughput = l.Done / l.Saturated
 	}
 	l.Accepted, l.Refused, l.RetryAfter, l.Generator = took(&s.accepted), took(&s.refused), took(&s.advice), ms(s.late.Quantile(0.95))
-	l.Reasons, l.Speechless, l.Errors, l.first = s.reasons, s.speechless, s.failed, s.first
+	l.Reasons, l.Speechless = s.reasons, s.speechless
 	l.acknowledged += s.done
+}
+
+// failed counts the calls of all phases that failed for another reason than load.
+func (l *Lane) failed(phases ...*seen) {
+	for _, s := range phases {
+		if l.Errors += s.failed; l.first == nil {
+			l.first = s.first
+		}
+	}
 }
 
 // The bars: those of the promise that load is refused and what is accepted goes on as ever.

@@ -164,7 +164,7 @@ func (r *Report) met(err error) {
 	}
 }
 
-// Failed is the first error of an operation of the engine, nil where none failed.
+// Failed is the first error of an operation of the engine, the warm-up included; nil where none failed.
 func (r *Report) Failed() error { return r.first }
 
 // The bars of criterion R1.1, for 1,000 writes and 2,000 reads a second from a hundred sessions on two cores, and of R1.2 for
@@ -186,8 +186,11 @@ func (r *Report) Missed() (missed []string) {
 	check(r.Writes.P99 < barWrite99, "write p99 is %.2f ms, the bar is %g", r.Writes.P99, barWrite99)
 	check(r.Reads.P95 < barRead95, "read p95 is %.2f ms, the bar is %g", r.Reads.P95, barRead95)
 	check(r.Fairness.SlowestOverMean >= barFair, "the slowest session did %.2f of the mean, the bar is a third", r.Fairness.SlowestOverMean)
-	for name, s := range map[string]Stream{"writes": r.Writes, "reads": r.Reads} {
-		check(s.Done >= s.Offered*barDone, "%.0f %s/s were done of %.0f offered", s.Done, name, s.Offered)
+	for _, s := range []struct {
+		name string
+		Stream
+	}{{"writes", r.Writes}, {"reads", r.Reads}} {
+		check(s.Done >= s.Offered*barDone, "%.0f %s/s were done of %.0f offered", s.Done, s.name, s.Offered)
 	}
 	return missed
 }

@@ -113,6 +113,8 @@ func (c *Config) offer(ctx context.Context, db *engine.DB, w *workload, r *Repor
 		return err
 	}
 	r.failed += warm.Streams[0].Errors
+	r.met(warm.Streams[0].First)
+	r.met(warm.Streams[1].First)
 	plan.Duration, plan.Seed = c.Duration, c.Seed
 	before := db.Stats()
 	res, err := load.Open(ctx, plan)

@@ -145,6 +145,24 @@ func TestSignalsFindsLosses(t *testing.T) {
 	}
 }
 
+// What fails while the engine warms up is not in the figures, and told all the same.
+func TestSignalsTellsOfTheWarmUp(t *testing.T) {
+	t.Parallel()
+	db, dir := open(t)
+	if _, err := db.Exec(t.Context(), "CREATE TRIGGER once BEFORE INSERT ON signals WHEN NEW.signal_id = 20005 BEGIN SELECT RAISE(ABORT, 'vetoed'); END"); err != nil {
+		t.Fatal(err)
+	}
+	c := config(dir)
+	c.Duration = 200 * time.Millisecond
+	r, err := signals.Run(t.Context(), db, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Failed(); err == nil || !strings.Contains(err.Error(), "vetoed") || r.Writes.Errors != 0 {
+		t.Errorf("failed with %v, %d errors in the figures", err, r.Writes.Errors)
+	}
+}
+
 func TestRunRefuses(t *testing.T) {
 	t.Parallel()
 	db, dir := open(t)
