@@ -150,6 +150,7 @@ type warden struct {
 	schema uint64         // the store's when they were bound
 	known  bool           // gen, schema and tables are set
 	tables map[string]*table
+	unseen bool // a rule watches what no hook shows
 	heard  bool // the connection's hook is ours
 
 	own   bool // the engine's own SQL is running
@@ -189,6 +190,7 @@ func (w *warden) Begin(like lane.Warden) error {
 			return err
 		}
 		w.schema, w.known = gen, true
+		w.heard = w.heard && !w.unseen // statements that were compiled under other rules are to be asked about anew: they are forgotten with the hook
 	}
 	return w.listen(true)
 }
@@ -238,8 +240,11 @@ func (w *warden) guardSchema(a sqlite.Access) error {
 	if t == nil || a.Object != a.Table {
 		return nil
 	}
-	if a.Kind == sqlite.AccessDrop || a.Kind == sqlite.AccessAlter {
+	switch a.Kind {
+	case sqlite.AccessDrop, sqlite.AccessAlter:
 		return &schemaError{a.Kind.String(), t.name, t.rules[0].Validator.Identity().Name}
+	case sqlite.AccessInsert, sqlite.AccessUpdate, sqlite.AccessDelete:
+		return t.unseen(a.Kind.String())
 	}
 	return nil
 }

@@ -169,6 +169,9 @@ func (k *call) validate(ctx context.Context, at time.Time) (out contract.Outcome
 			out, err = contract.Outcome{}, fmt.Errorf("it panicked: %v", p)
 		}
 	}()
+	if k.r.misfit != nil {
+		return out, k.r.misfit
+	}
 	if c, ok := k.r.Validator.(*check); ok {
 		return k.w.check(c, k)
 	}

@@ -18,7 +18,8 @@ type table struct {
 	rules []bound
 	whole bool // a rule asks at commit
 	rowid string
-	err   error // why nothing may be written to it
+	kind  string // "table", or what no hook can see: "view", "virtual"
+	err   error  // why nothing may be written to it
 }
 
 // bound is a rule with its columns' places in an image.
@@ -27,7 +28,11 @@ type bound struct {
 	at     []int
 	counts *counts
 	query  string // of a declared check
+	misfit error  // why it cannot be asked, of one that refuses nothing when it fails
 }
+
+// lenient is a rule whose failure refuses nothing.
+func (r *bound) lenient() bool { return r.Allow || r.Shadow }
 
 // column is a row of PRAGMA table_xinfo.
 type column struct {
@@ -39,7 +44,7 @@ type column struct {
 
 // bind looks the watched tables up. A rule that does not fit its table is no error here: the table cannot be written, others can.
 func (w *warden) bind() error {
-	w.tables = map[string]*table{}
+	w.tables, w.unseen = map[string]*table{}, false
 	guard := w.conn.Guard()
 	w.conn.SetGuard(sqlite.Guard{Trusted: true})
 	defer w.conn.SetGuard(guard)
@@ -53,6 +58,7 @@ func (w *warden) bind() error {
 			if t == nil {
 				continue // there is no such table, or not yet: nothing can be written to it
 			}
+			w.unseen = w.unseen || t.kind != "table"
 			w.tables[t.name] = t
 			w.tables[strings.ToLower(t.name)] = t
 		}
@@ -77,10 +83,7 @@ func (w *warden) describe(name string) (*table, error) {
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	t := &table{name: string(rows[0][0].Bytes)}
-	if kind := string(rows[0][1].Bytes); kind != "table" {
-		t.err = &FaultError{Table: t.name, Reason: "it is a " + kind + ", whose rows no hook can see: have the rule watch the tables below it"}
-	}
+	t := &table{name: string(rows[0][0].Bytes), kind: string(rows[0][1].Bytes)}
 	if rows[0][2].Int != 0 {
 		t.pk = []int{}
 	}
@@ -110,21 +113,36 @@ func (w *warden) fit(t *table) error {
 	t.rowid = rowidName(columns)
 	for i := range t.rules {
 		r := &t.rules[i]
-		who := r.Validator.Identity()
-		if t.err != nil {
-			if f, ok := t.err.(*FaultError); ok && f.Plugin == "" {
-				f.Plugin, f.Version = who.Name, who.Version
-			}
-			continue
-		}
 		if c, ok := r.Validator.(*check); ok {
 			r.Columns, r.query = c.columns(columns), c.query(t)
 		}
-		if r.at, err = places(r, columns, place); err != nil {
-			t.err = &FaultError{Plugin: who.Name, Version: who.Version, Table: t.name, Reason: err.Error()}
+		r.at, r.misfit = places(r, columns, place)
+		if r.misfit != nil && !r.lenient() && t.err == nil {
+			who := r.Validator.Identity()
+			t.err = &FaultError{Plugin: who.Name, Version: who.Version, Table: t.name, Reason: r.misfit.Error()}
 		}
 	}
 	return nil
+}
+
+// unseen is why a statement may not write to what is no table: a view's rows are those of its triggers, and nobody would ask its rules about any of them.
+func (t *table) unseen(verb string) error {
+	if t.kind == "table" {
+		return nil
+	}
+	for i := range t.rules {
+		if r := &t.rules[i]; !r.lenient() {
+			return &unseenError{verb, t.kind, t.name, r.Validator.Identity().Name}
+		}
+	}
+	return nil
+}
+
+// unseenError is what the authorizer's refusal says.
+type unseenError struct{ verb, kind, name, who string }
+
+func (e *unseenError) Error() string {
+	return e.verb + " of rows of the " + e.kind + " " + e.name + ", which no hook shows to " + e.who + " that watches it (have the rule watch the tables below it),"
 }
 
 func places(r *bound, columns []column, place func(column) int) ([]int, error) {
@@ -173,7 +191,7 @@ const hiddenRowid = "its columns hide every name of the rowid: rename one of row
 // came refuses tables that were not there before a statement and have rows after it, of which no hook tells: CREATE TABLE … AS and ALTER TABLE … RENAME TO.
 func (w *warden) came(before map[string]*table) error {
 	for _, t := range w.tables {
-		if t.err != nil || before[strings.ToLower(t.name)] != nil {
+		if t.err != nil || t.kind != "table" || before[strings.ToLower(t.name)] != nil {
 			continue
 		}
 		rows, err := w.read("SELECT 1 FROM main." + quoted(t.name) + " LIMIT 1")
