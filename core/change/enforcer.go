@@ -150,7 +150,6 @@ type warden struct {
 	schema uint64         // the store's when they were bound
 	known  bool           // gen, schema and tables are set
 	tables map[string]*table
-	unseen bool // a rule watches what no hook shows
 	heard  bool // the connection's hook is ours
 
 	own   bool // the engine's own SQL is running
@@ -190,7 +189,7 @@ func (w *warden) Begin(like lane.Warden) error {
 			return err
 		}
 		w.schema, w.known = gen, true
-		w.heard = w.heard && !w.unseen // statements that were compiled under other rules are to be asked about anew: they are forgotten with the hook
+		w.heard = w.heard && !w.unseen() // statements that were compiled under other rules are to be asked about anew: they are forgotten with the hook
 	}
 	return w.listen(true)
 }

@@ -44,7 +44,7 @@ type column struct {
 
 // bind looks the watched tables up. A rule that does not fit its table is no error here: the table cannot be written, others can.
 func (w *warden) bind() error {
-	w.tables, w.unseen = map[string]*table{}, false
+	w.tables = map[string]*table{}
 	guard := w.conn.Guard()
 	w.conn.SetGuard(sqlite.Guard{Trusted: true})
 	defer w.conn.SetGuard(guard)
@@ -58,7 +58,6 @@ func (w *warden) bind() error {
 			if t == nil {
 				continue // there is no such table, or not yet: nothing can be written to it
 			}
-			w.unseen = w.unseen || t.kind != "table"
 			w.tables[t.name] = t
 			w.tables[strings.ToLower(t.name)] = t
 		}
@@ -123,6 +122,16 @@ func (w *warden) fit(t *table) error {
 		}
 	}
 	return nil
+}
+
+// unseen reports whether a rule watches what no hook shows.
+func (w *warden) unseen() bool {
+	for _, t := range w.tables {
+		if t.kind != "table" {
+			return true
+		}
+	}
+	return false
 }
 
 // unseen is why a statement may not write to what is no table: a view's rows are those of its triggers, and nobody would ask its rules about any of them.
