@@ -40,6 +40,11 @@ func (f *flight[T]) get(ctx context.Context) (v T, known, ok bool) {
 	case <-r.done:
 		ok = true
 	case <-ctx.Done():
+		select { // where the machine stopped us until both had come, the answer counts
+		case <-r.done:
+			ok = true
+		default:
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,8 +19,8 @@ func TestVolume(t *testing.T) {
 		}
 		return 42, true
 	})
-	if n, known := v.Free(t.Context()); n != 42 || !known {
-		t.Errorf("%d, %v", n, known)
+	if n := answered(t, v); n != 42 {
+		t.Errorf("%d", n)
 	}
 	if _, known := health.NewVolume("x", func(string) (int64, bool) { return 0, false }).Free(t.Context()); known {
 		t.Error("the system tells nothing")
@@ -34,16 +35,20 @@ func TestVolume(t *testing.T) {
 func TestVolumeThatHangs(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
+	var hangs atomic.Bool
 	hang := make(chan struct{})
 	v := health.NewVolume("x", func(string) (int64, bool) {
-		if asked.Add(1) > 1 {
+		n := asked.Add(1)
+		if hangs.Load() {
 			<-hang
 		}
-		return asked.Load(), true
+		return n, true
 	})
-	if n, known := v.Free(t.Context()); n != 1 || !known {
-		t.Fatalf("%d, %v", n, known)
+	if n := answered(t, v); n != asked.Load() {
+		t.Fatal(n)
 	}
+	before := asked.Load()
+	hangs.Store(true)
 	for range 5 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		if n, known := v.Free(ctx); known {
@@ -51,11 +56,46 @@ func TestVolumeThatHangs(t *testing.T) {
 		}
 		cancel()
 	}
-	if n := asked.Load(); n != 2 {
+	for deadline := time.Now().Add(20 * time.Second); asked.Load() == before && time.Now().Before(deadline); {
+		runtime.Gosched()
+	}
+	if n := asked.Load() - before; n != 1 {
 		t.Errorf("it was asked %d times", n)
 	}
 	close(hang)
-	if _, known := v.Free(t.Context()); !known {
-		t.Error("it answers again")
+	answered(t, v) // again
+}
+
+// answered is what the system says. A machine that stops us for longer than an answer may take is no file system that hangs.
+func answered(t *testing.T, v *health.Volume) int64 {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if n, known := v.Free(t.Context()); known {
+			return n
+		}
+	}
+	t.Fatal("no answer")
+	return 0
+}
+
+// TestVolumeAnswersAtTheEnd: an answer that is there when its caller comes to look counts, though the time for it is over as well. On one processor the
+// caller comes to look when the answer has been given.
+func TestVolumeAnswersAtTheEnd(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const tries = 100
+	got := 0
+	for range tries {
+		ctx, cancel := context.WithCancel(t.Context())
+		v := health.NewVolume("x", func(string) (int64, bool) {
+			cancel()
+			return 42, true
+		})
+		if n, known := v.Free(ctx); n == 42 && known {
+			got++
+		}
+		cancel()
+	}
+	if got < tries*9/10 {
+		t.Errorf("%d of %d answers counted", got, tries)
 	}
 }

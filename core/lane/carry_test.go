@@ -228,10 +228,11 @@ func TestCarriedKeepsToItsFile(t *testing.T) {
 	if err := os.Rename(r.path, r.path+".away"); err != nil {
 		t.Fatal(err)
 	}
+	// What counts is when an acknowledged write began: the machine may stop us between the lane's look at the file and the answer.
 	moved, late := time.Now(), time.Duration(0)
-	for time.Since(moved) < time.Second {
+	for began := moved; began.Sub(moved) < time.Second || r.Stats().Writer.File.Moved == 0 && began.Sub(moved) < 20*time.Second; began = time.Now() {
 		if err := r.exec(t.Context(), "INSERT INTO w DEFAULT VALUES"); err == nil {
-			late = time.Since(moved)
+			late = began.Sub(moved)
 		}
 	}
 	if late > 500*time.Millisecond || r.Stats().Writer.File.Moved == 0 {

@@ -3,6 +3,7 @@ package lane_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -170,17 +171,7 @@ func TestLockedOut(t *testing.T) {
 	if err := other.Exec("BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	began := time.Now()
-	err = r.exec(ctx, "INSERT INTO t VALUES (1)")
-	took := time.Since(began)
-	if sqlite.ClassOf(err) != sqlite.Busy || !strings.Contains(err.Error(), "another program holds the write lock") || strings.Contains(err.Error(), "database is locked") {
-		t.Errorf("locked out: %v", err)
-	}
-	if took < 800*time.Millisecond || ctx.Err() != nil {
-		t.Errorf("given up after %v of 2 s", took)
-	}
+	clean(t, 30*time.Second, func() []string { return lockedOut(t, r) })
 	got := make(chan error, 1)
 	go func() { got <- r.exec(context.Background(), "INSERT INTO t VALUES (2)") }()
 	busy := r.Stats().Writer.File.Busy
@@ -194,4 +185,20 @@ func TestLockedOut(t *testing.T) {
 	if err := <-got; err != nil {
 		t.Errorf("once the lock was free: %v", err)
 	}
+}
+
+// lockedOut is one call of two seconds while another program holds the lock.
+func lockedOut(t *testing.T, r *rig) (bad []string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	began := time.Now()
+	err := r.exec(ctx, "INSERT INTO t VALUES (1)")
+	took := time.Since(began)
+	if ctx.Err() != nil || took < 800*time.Millisecond {
+		return []string{fmt.Sprintf("given up after %v of 2 s: %v", took, err)}
+	}
+	if sqlite.ClassOf(err) != sqlite.Busy || !strings.Contains(err.Error(), "another program holds the write lock") || strings.Contains(err.Error(), "database is locked") {
+		t.Errorf("locked out: %v", err)
+	}
+	return nil
 }

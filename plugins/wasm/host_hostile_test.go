@@ -116,16 +116,23 @@ func TestHostileGuests(t *testing.T) {
 			var one, two abi.Batch
 			orders(&one, 1)
 			orders(&two, 2)
-			best := time.Hour // of three: other programs use this machine, too
-			for range 3 {
-				if out, err := call(u, &one); err != nil || len(out.Verdicts) > 0 {
+			// Three rounds that are as they should be. Where the machine stops us meanwhile the deadline comes first, or the answer late: those do not count.
+			limit, late := time.Now().Add(20*time.Second), time.Duration(0)
+			for rounds := 0; rounds < 3; {
+				if time.Now().After(limit) {
+					t.Fatalf("%d rounds in time, and at last %v where the deadline is %v", rounds, late, deadline)
+				}
+				if out, err := call(u, &one); err != nil && kindOf(t, err) == plugins.FaultDeadline {
+					continue
+				} else if err != nil || len(out.Verdicts) > 0 {
 					t.Fatalf("a good batch: %v %v", out, err)
 				}
 				from := time.Now()
 				out, err := call(u, &two)
-				best = min(best, time.Since(from))
-				if got := kindOf(t, err); got != g.kind && !(got == plugins.FaultDeadline && g.kind == plugins.FaultFuel) {
-					t.Errorf("%v: %v; want %v", got, err, g.kind)
+				took := time.Since(from)
+				got := kindOf(t, err)
+				if got != g.kind && got != plugins.FaultDeadline {
+					t.Fatalf("%v: %v; want %v", got, err, g.kind)
 				}
 				if out.Pages > 256 {
 					t.Errorf("%d pages", out.Pages)
@@ -133,9 +140,9 @@ func TestHostileGuests(t *testing.T) {
 				if g.kind == plugins.FaultFuel && out.Fuel > fuel+10_000_000 {
 					t.Errorf("burnt %d", out.Fuel)
 				}
-			}
-			if best > deadline+50*time.Millisecond {
-				t.Errorf("took %v, the deadline is %v", best, deadline)
+				if late = took; took <= deadline+50*time.Millisecond && (got == g.kind || g.kind == plugins.FaultFuel) {
+					rounds++
+				}
 			}
 			if all, idle := u.Stats(); all > 1 || idle != all {
 				t.Errorf("%d instances, %d idle", all, idle)
@@ -155,17 +162,17 @@ func TestDeadline(t *testing.T) {
 			})
 			var b abi.Batch
 			orders(&b, 2)
-			best := time.Hour // of three: other programs use this machine, too
-			for range 3 {
+			best := time.Hour // other programs use this machine, too
+			for limit := time.Now().Add(20 * time.Second); best > deadline+50*time.Millisecond; {
 				from := time.Now()
 				_, err := call(u, &b)
 				best = min(best, time.Since(from))
 				if got := kindOf(t, err); got != plugins.FaultDeadline {
 					t.Fatal(err)
 				}
-			}
-			if best > deadline+50*time.Millisecond {
-				t.Errorf("took %v, the deadline is %v", best, deadline)
+				if time.Now().After(limit) {
+					t.Fatalf("took %v, the deadline is %v", best, deadline)
+				}
 			}
 		})
 	}
@@ -215,9 +222,15 @@ func TestThousandFaults(t *testing.T) {
 			round(50)
 			mem, routines := inUse()
 			round(1000)
-			mem2, routines2 := inUse()
-			if mem2 > mem+mem/10+4<<20 || routines2 > routines {
-				t.Errorf("before %d bytes and %d goroutines, after %d and %d", mem, routines, mem2, routines2)
+			// What is left behind stays; what is on its way out goes.
+			for limit := time.Now().Add(20 * time.Second); ; {
+				mem2, routines2 := inUse()
+				if mem2 <= mem+mem/10+4<<20 && routines2 <= routines {
+					break
+				}
+				if time.Now().After(limit) {
+					t.Fatalf("before %d bytes and %d goroutines, after %d and %d", mem, routines, mem2, routines2)
+				}
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package overload_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,19 +31,38 @@ func config(times float64) overload.Config {
 
 // TestRun offers five times what both lanes can do. The bars of a quiet machine are the benchmark's; here only the kind of what happens.
 func TestRun(t *testing.T) {
+	// Once more where the machine has stopped us, or had too little time for us: what is really wrong is so every time.
+	for began := time.Now(); ; {
+		bad := runOnce(t)
+		if len(bad) == 0 || t.Failed() {
+			return
+		}
+		t.Log(strings.Join(bad, "\n"))
+		if time.Since(began) > time.Minute {
+			t.Fatal("never as it should be")
+		}
+	}
+}
+
+// runOnce returns what was not as it should be, and may be the machine's doing. What never may fails the test.
+func runOnce(t *testing.T) (bad []string) {
 	db := open(t, 4*time.Millisecond)
 	r, err := overload.Run(t.Context(), db, config(5))
 	if err != nil {
 		t.Fatal(err)
 	}
+	complain := func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) }
 	if err := r.Failed(); err != nil || len(r.Breakers) > 0 {
 		t.Errorf("failed with %v, opened %q", err, r.Breakers)
 	}
 	for name, l := range map[string]overload.Lane{"writer": r.Writer, "readers": r.Readers} {
 		if l.Unloaded < 4 || l.Saturated <= 0 || l.Offered < 2*l.Saturated || l.Done <= 0 || l.Accepted.P95 < l.Accepted.P50 || l.Accepted.P50 < 4 {
-			t.Errorf("%s: %+v", name, l)
+			complain("%s: %+v", name, l)
 		}
-		if l.Refused.Calls == 0 || l.RetryAfter.Calls != l.Refused.Calls || l.Speechless != 0 || l.RetryAfter.P50 < 1 || len(l.Reasons) == 0 {
+		if l.Refused.Calls == 0 || l.RetryAfter.P50 < 1 || len(l.Reasons) == 0 {
+			complain("%s: refused %+v, told %+v, reasons %v", name, l.Refused, l.RetryAfter, l.Reasons)
+		}
+		if l.RetryAfter.Calls != l.Refused.Calls || l.Speechless != 0 {
 			t.Errorf("%s: refused %+v, told %+v, %d told nothing, reasons %v", name, l.Refused, l.RetryAfter, l.Speechless, l.Reasons)
 		}
 		sum := int64(0)
@@ -54,8 +74,9 @@ func TestRun(t *testing.T) {
 		}
 	}
 	if got, want := r.Readers.Saturated/r.Writer.Saturated, 1.5; got < want {
-		t.Errorf("the readers do %.1f times what the writer does; they have several slots", got)
+		complain("the readers do %.1f times what the writer does; they have several slots", got)
 	}
+	return bad
 }
 
 // TestRunFindsLosses: a store that loses what it has acknowledged does not pass, and one that fails for another reason says so.

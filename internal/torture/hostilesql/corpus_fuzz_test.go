@@ -33,33 +33,12 @@ func FuzzSQL(f *testing.F) {
 			f.Fatal(err)
 		}
 	}
-	undo := errors.New("undo")
 	f.Fuzz(func(t *testing.T, stmt string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		defer cancel()
-		due, _ := ctx.Deadline()
-		_ = db.View(ctx, func(ctx context.Context, tx *engine.Tx) error { // any error will do
-			rows, err := tx.Query(ctx, stmt)
-			if err != nil {
-				return err
-			}
-			for _, err := range rows.All() {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		err := db.Update(ctx, func(ctx context.Context, tx *engine.Tx) error {
-			if _, err := tx.Exec(ctx, stmt); err != nil {
-				return err
-			}
-			return undo
-		})
-		if err == nil {
-			t.Errorf("%q committed though its closure failed", stmt)
+		late := time.Hour // of three: a machine that stops us is no call that does not end
+		for try := 0; try < 3 && late > 2*time.Second; try++ {
+			late = min(late, put(t, db, stmt))
 		}
-		if late := time.Since(due); late > 2*time.Second {
+		if late > 2*time.Second {
 			t.Errorf("%q: back %v after its deadline", stmt, late)
 		}
 		var n int
@@ -67,4 +46,34 @@ func FuzzSQL(f *testing.F) {
 			t.Errorf("after %q: %d rows, %v", stmt, n, err)
 		}
 	})
+}
+
+// put gives a statement to a view and to a transaction that is undone, and returns how long after their deadline it is back.
+func put(t *testing.T, db *engine.DB, stmt string) (late time.Duration) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	due, _ := ctx.Deadline()
+	undo := errors.New("undo")
+	_ = db.View(ctx, func(ctx context.Context, tx *engine.Tx) error { // any error will do
+		rows, err := tx.Query(ctx, stmt)
+		if err != nil {
+			return err
+		}
+		for _, err := range rows.All() {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	err := db.Update(ctx, func(ctx context.Context, tx *engine.Tx) error {
+		if _, err := tx.Exec(ctx, stmt); err != nil {
+			return err
+		}
+		return undo
+	})
+	if err == nil {
+		t.Errorf("%q committed though its closure failed", stmt)
+	}
+	return time.Since(due)
 }
