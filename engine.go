@@ -128,6 +128,11 @@ func open(ctx context.Context, cfg Config, seams testSeams) (_ *DB, err error) {
 	if db.rules.enforcer != nil && db.whyReadOnly() == nil && cfg.Rules.Keep > 0 {
 		db.rules.recorder = change.NewRecorder(db.lanes, int64(cfg.Rules.Keep))
 	}
+	if db.rules.enforcer != nil {
+		for _, idle := range db.idleRules(ctx) {
+			db.log.Warn("a rule judges nothing: " + idle)
+		}
+	}
 	db.measure(ctx, loc)
 	db.guard.prober.arm()
 	return db, nil

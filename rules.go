@@ -184,6 +184,35 @@ func (db *DB) judged(ctx context.Context, ev *change.Event) {
 	}
 }
 
+// idleRules tells of rules whose table is not there, so that they judge nothing: its name may be misspelt.
+func (db *DB) idleRules(ctx context.Context) (idle []string) {
+	who, tables := map[string]string{}, []string{} // of a table, the first that watches it
+	watch := func(table, name string) {
+		if _, ok := who[table]; !ok {
+			who[table] = name
+			tables = append(tables, table)
+		}
+	}
+	if src := db.cfg.Rules.Source; src != nil {
+		now := src.Acquire()
+		for i := range now.List {
+			id := now.List[i].Validator.Identity()
+			watch(now.List[i].Table, id.Name+" "+id.Version)
+		}
+		if now.Release != nil {
+			now.Release()
+		}
+	}
+	for i := range db.cfg.Rules.Checks {
+		watch(db.cfg.Rules.Checks[i].Table, "a declared check")
+	}
+	missing, _ := change.Missing(ctx, db.lanes, tables) // where that cannot be read, nothing can, as another check says
+	for _, table := range missing {
+		idle = append(idle, who[table]+" watches the table "+table+", which is not there")
+	}
+	return idle
+}
+
 // checkRules is red while a plug-in is in quarantine, here or by what is stored of another process: its tables cannot be written.
 func (db *DB) checkRules(ctx context.Context) Check {
 	var names []string
@@ -202,6 +231,9 @@ func (db *DB) checkRules(ctx context.Context) Check {
 		add(q.Plugin, q.Version)
 	}
 	if len(names) == 0 {
+		if idle := db.idleRules(ctx); len(idle) > 0 {
+			return health.Warning("rules", strings.Join(idle, "; "), "mend the table's name (plugin.yaml, or rules.checks) and reload; a table that a migration is still to make needs nothing")
+		}
 		return health.Good("rules", "none is out of service")
 	}
 	return health.Failure("rules", "in quarantine: "+strings.Join(names, ", "),
