@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/internal/torture"
+	"github.com/tidegate/engine/internal/torture/pulse"
 )
 
 // Scenario is the hand-written statements and as many mutations of them, each on every lane.
@@ -58,7 +59,7 @@ type ring struct {
 	env    *torture.Env
 	db     *engine.DB
 	sql    *sql.DB
-	pulse  *pulse
+	pulse  *pulse.Pulse
 	others *bystanders
 	last   *os.File // the statement under way, for the day on which the process dies of it
 
@@ -124,13 +125,13 @@ func (r *ring) open(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, r.db.Close())
 	}
-	r.pulse, r.others = newPulse(), newBystanders(ctx, r.db)
+	r.pulse, r.others = pulse.New(), newBystanders(ctx, r.db)
 	return nil
 }
 
 func (r *ring) close(well bool) error {
 	err := r.others.close()
-	r.pulse.close()
+	r.pulse.Close()
 	if leaked := r.db.Stats().Leaked; leaked > 0 {
 		err = errors.Join(err, fmt.Errorf("%d connections keep their memory though nothing runs on them", leaked))
 	}
@@ -149,7 +150,7 @@ func (r *ring) report(result *torture.Result) {
 		result.Add("late_worst", ms(r.late[n-1]), "ms")
 	}
 	result.Add("late_worst_with_noise", ms(r.raw), "ms")
-	result.Add("machine_worst", ms(r.pulse.worst), "ms")
+	result.Add("machine_worst", ms(r.pulse.Worst()), "ms")
 	result.Count("tried_again", r.again)
 	result.Add("rss_worst", float64(r.rss>>20), "MB")
 	result.Count("bystander_reads", int(r.others.reads.Load()))
@@ -202,7 +203,7 @@ func (r *ring) within(parent context.Context, w way, stmt string) error {
 			return err
 		}
 		raw := max(0, back.Sub(due))
-		late = max(0, raw-r.pulse.noise(due, back))
+		late = max(0, raw-r.pulse.Noise(due, back))
 		if late <= tolerance || try == tries-1 {
 			r.late, r.raw = append(r.late, late), max(r.raw, raw)
 			break

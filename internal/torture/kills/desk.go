@@ -181,7 +181,7 @@ func (d *trading) inspect(ctx context.Context) (took time.Duration, err error) {
 	if err := db.QueryRow(ctx, "SELECT count(*) FROM executions").Scan(&all); err != nil {
 		return 0, err
 	}
-	took = time.Since(began)
+	took = d.c.took(began)
 	if err := tooSlow(took); err != nil {
 		return took, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidegate/engine/internal/failpoint"
 	"github.com/tidegate/engine/internal/torture"
+	"github.com/tidegate/engine/internal/torture/pulse"
 )
 
 // Scenario kills a few times in its short form, more than five hundred times in the long one.
@@ -26,6 +27,7 @@ const reopen = 2 * time.Second
 // campaign is one run.
 type campaign struct {
 	env     *torture.Env
+	machine *pulse.Pulse
 	bin     programs
 	kills   map[string]int // by place; "random" for those at no place
 	slowest time.Duration  // to be open and have answered
@@ -45,7 +47,8 @@ func shares(s torture.Scale) share {
 
 // Run is the scenario.
 func Run(ctx context.Context, e *torture.Env) (result torture.Result, err error) {
-	c := &campaign{env: e, kills: map[string]int{}}
+	c := &campaign{env: e, machine: pulse.New(), kills: map[string]int{}}
+	defer c.machine.Close()
 	n := shares(e.Scale)
 	if err := c.build(ctx, n); err != nil {
 		return result, err
@@ -153,6 +156,12 @@ func (c *campaign) report(result *torture.Result) {
 		result.Add("reopen_median", c.opened[len(c.opened)/2].Seconds(), "s")
 		result.Add("reopen_slowest", c.slowest.Seconds(), "s")
 	}
+}
+
+// took is the time since then, less what the machine stopped us for.
+func (c *campaign) took(began time.Time) time.Duration {
+	now := time.Now()
+	return now.Sub(began) - c.machine.Noise(began, now)
 }
 
 // tooSlow holds the next start to its promise.

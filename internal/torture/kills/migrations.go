@@ -160,7 +160,7 @@ func (c *campaign) migration(ctx context.Context, origin, path string, both fs.F
 	if err := db.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE length IS NOT length(text)), (SELECT count(*) FROM tagged) FROM notes").Scan(&rows, &wrong, &tags); err != nil {
 		return 0, err
 	}
-	took = time.Since(began)
+	took = c.took(began)
 	if rows != notes || wrong != 0 || tags != notes {
 		return took, fmt.Errorf("after the next start: %d notes, %d of them wrong, %d tags", rows, wrong, tags)
 	}

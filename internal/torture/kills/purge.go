@@ -79,7 +79,7 @@ func (c *campaign) keyedLeft(ctx context.Context, path, ledger string) (took tim
 			return 0, fmt.Errorf("call %d was applied twice", call)
 		}
 	}
-	took = time.Since(began)
+	took = c.took(began)
 	for _, call := range ids {
 		if done[call] == 0 {
 			return took, fmt.Errorf("call %d was acknowledged and is lost", call)

@@ -88,7 +88,7 @@ func (c *campaign) quarantine(ctx context.Context, origin, path string, p failpo
 	if err := db.QueryRow(ctx, "SELECT 1").Scan(&one); err != nil {
 		return 0, err
 	}
-	took = time.Since(began)
+	took = c.took(began)
 	var rows, bytes int
 	if err := db.QueryRow(ctx, readAll).Scan(&rows, &bytes); !errors.Is(err, engine.ErrCorrupt) {
 		return took, fmt.Errorf("the damage was not met again: %w", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidegate/engine"
 	"github.com/tidegate/engine/internal/torture"
+	"github.com/tidegate/engine/internal/torture/pulse"
 )
 
 // Move takes the files away from under a database.
@@ -28,6 +29,8 @@ func (m move) String() string {
 }
 
 func moves(ctx context.Context, e *torture.Env) (result torture.Result, err error) {
+	machine := pulse.New()
+	defer machine.Close()
 	for i, ends := range []string{"", "-wal", "-shm"} {
 		for k, how := range []string{"renamed", "replaced", "unlinked", "overlaid"} {
 			if how == "overlaid" && ends != "" {
@@ -37,7 +40,7 @@ func moves(ctx context.Context, e *torture.Env) (result torture.Result, err erro
 				continue // one of each, for seconds are what the limit is about
 			}
 			m := move{ends, how}
-			var f found
+			f := found{machine: machine}
 			for run := range torture.Pick(e.Scale, 1, 20) {
 				dir := filepath.Join(e.Dir, fmt.Sprintf("%s%d", m, run))
 				if err := os.Mkdir(dir, 0o700); err != nil {
@@ -68,11 +71,12 @@ func moves(ctx context.Context, e *torture.Env) (result torture.Result, err erro
 
 // found is the worst of the runs of one move.
 type found struct {
-	noticed, latest time.Duration
-	lost            int // rows acknowledged after the move
-	earlier         int // and before it
-	refused         int // runs after which writes were refused
-	damaged         int // runs after which the file at the path was damaged
+	machine         *pulse.Pulse
+	noticed, latest time.Duration // less what the machine stopped us for
+	lost            int           // rows acknowledged after the move
+	earlier         int           // and before it
+	refused         int           // runs after which writes were refused
+	damaged         int           // runs after which the file at the path was damaged
 }
 
 func (f *found) try(ctx context.Context, dir string, m move) (err error) {
@@ -107,7 +111,8 @@ func (f *found) try(ctx context.Context, dir string, m move) (err error) {
 	if err := until(ctx, "the engine to notice", func() bool { return db.Stats().Writer.File.Moved > 0 }); err != nil {
 		return err
 	}
-	f.noticed = max(f.noticed, time.Since(at))
+	noticed := time.Now()
+	f.noticed = max(f.noticed, noticed.Sub(at)-f.machine.Noise(at, noticed))
 	if err := until(ctx, "what comes after the limit", func() bool { return time.Since(at) > limit+300*time.Millisecond }); err != nil {
 		return err
 	}
@@ -176,7 +181,7 @@ func (f *found) compare(notes []note, at time.Time, there map[int64]bool) error 
 			f.earlier++
 		default:
 			f.lost++
-			f.latest = max(f.latest, k.at.Sub(at))
+			f.latest = max(f.latest, k.at.Sub(at)-f.machine.Noise(at, k.at))
 		}
 	}
 	if f.latest > limit {
