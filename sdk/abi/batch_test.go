@@ -121,7 +121,7 @@ func TestDecodeRefuses(t *testing.T) {
 		val byte
 	}{
 		"magic": {0, 'X'}, "header_len too small": {4, 8}, "header_len too large": {5, 0xff}, "ncols": {6, 0}, "nrows": {10, 1}, "cells_off": {14, 1}, "cells_off odd": {12, good[12] + 1},
-		"heap_off": {18, 1}, "total": {20, good[20] + 1}, "op": {24, 9}, "images": {26, 1}, "type": {cells + 12, 9}, "type 0": {cells + 12, 0},
+		"heap_off": {18, 1}, "total": {20, good[20] + 1}, "op": {24, 9}, "op 6": {24, 6}, "images": {26, 1}, "type": {cells + 12, 9}, "type 0": {cells + 12, 0},
 		"len of an integer": {cells + 8, 1}, "len of a text": {cells + 2*16 + 10, 1}, "offset of a text": {cells + 2*16 + 7, 0x80}, "text over the header": {cells + 2*16, 0},
 	} {
 		bad := bytes.Clone(good)
@@ -327,4 +327,70 @@ func BenchmarkBatch(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+}
+
+// TestLongValuesComeBack: a length has four bytes, and each of them counts.
+func TestLongValuesComeBack(t *testing.T) {
+	t.Parallel()
+	sizes := []int{0, 1, 255, 256, 257, 300, 65_535, 65_536, 65_537, 1<<24 + 257}
+	var b abi.Batch
+	b.Reset(abi.OpInsert, 0, 2)
+	for _, n := range sizes {
+		v := bytes.Repeat([]byte{byte(n), 'x'}, n/2+1)[:n]
+		b.TextBytes(v)
+		b.Blob(v)
+	}
+	enc, err := b.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := abi.Decode(enc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range sizes {
+		want := bytes.Repeat([]byte{byte(n), 'x'}, n/2+1)[:n]
+		if got := rows.Cell(i, abi.New, 0); got.Type() != abi.Text || !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("a text of %d bytes came back with %d", n, len(got.Bytes()))
+		}
+		if got := rows.Cell(i, abi.New, 1); got.Type() != abi.Blob || !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("a blob of %d bytes came back with %d", n, len(got.Bytes()))
+		}
+	}
+}
+
+// TestOpsOfABatch: each op has so many images, and what is none of them is no batch, for who writes and for who reads.
+func TestOpsOfABatch(t *testing.T) {
+	t.Parallel()
+	var b abi.Batch
+	if b.Rows() != 0 {
+		t.Error("the zero batch has rows")
+	}
+	for op := range abi.OpNotify + 2 {
+		images := 1
+		if op == abi.OpUpdate {
+			images = 2
+		}
+		b.Reset(op, 0, 1)
+		for range images {
+			b.Int(1)
+		}
+		good := op >= abi.OpInsert && op <= abi.OpNotify
+		enc, err := b.Append(nil)
+		if (err == nil) != good || good && b.Rows() != 1 {
+			t.Errorf("op %d: %v, %d rows", op, err, b.Rows())
+		}
+		if good {
+			continue
+		}
+		b.Reset(abi.OpInsert, 0, 1)
+		b.Int(1)
+		if enc, err = b.Append(nil); err != nil {
+			t.Fatal(err)
+		}
+		enc[24] = byte(op)
+		if _, err := abi.Open(enc); err == nil {
+			t.Errorf("op %d was read", op)
+		}
+	}
 }

@@ -105,6 +105,22 @@ func TestDecodeBlockRefuses(t *testing.T) {
 	}
 }
 
+// TestVerdictsOfNoRows: who was asked about nothing can judge nothing.
+func TestVerdictsOfNoRows(t *testing.T) {
+	t.Parallel()
+	for _, rows := range []int{0, -1} {
+		if _, got, err := abi.DecodeBlock(nil, block(abi.Verdicts, abi.Record{Col: abi.WholeRow, Action: abi.Reject}), rows, 1); err == nil {
+			t.Errorf("%d rows: %v", rows, got)
+		}
+		if _, _, err := abi.DecodeBlock(nil, block(abi.Verdicts), rows, 1); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, got, err := abi.DecodeBlock(nil, block(abi.Verdicts, abi.Record{Row: 64, Action: abi.Reject}), 65, 1); err != nil || len(got) != 1 {
+		t.Errorf("the last of 65 rows: %v", err)
+	}
+}
+
 // FuzzDecodeBlock looks for blocks on which the decoder panics, or that do not come back the same.
 func FuzzDecodeBlock(f *testing.F) {
 	f.Add(block(abi.Verdicts, sample()...), 3, 2)
