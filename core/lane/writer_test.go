@@ -93,7 +93,7 @@ func TestStrictestMember(t *testing.T) {
 
 // TestSessions: transactions that their caller ends himself are members of a group like any other.
 func TestSessions(t *testing.T) {
-	r := build(t, nil)
+	r := build(t, func(s *setup) { s.opt.Faults = slowSync(2 * time.Millisecond) }) // see TestGroupCommit
 	r.must(t, "CREATE TABLE t (n INTEGER NOT NULL PRIMARY KEY) STRICT")
 	ctx := t.Context()
 	const callers, each = 50, 20
@@ -101,7 +101,7 @@ func TestSessions(t *testing.T) {
 	for g := range callers {
 		wg.Go(func() {
 			for i := range each {
-				tx, err := r.Begin(ctx, lane.JobOptions{Hold: 5 * time.Second, Idle: time.Second})
+				tx, err := r.Begin(ctx, lane.JobOptions{Hold: 30 * time.Second, Idle: 30 * time.Second})
 				if err != nil {
 					t.Error(err)
 					return
