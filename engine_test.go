@@ -32,6 +32,8 @@ func catalogue() map[string]error {
 		"ErrCorrupt": engine.ErrCorrupt, "ErrNotDatabase": engine.ErrNotDatabase, "ErrCannotOpen": engine.ErrCannotOpen,
 		"ErrMoved": engine.ErrMoved, "ErrInterrupted": engine.ErrInterrupted, "ErrOutOfMemory": engine.ErrOutOfMemory,
 		"ErrTooBig": engine.ErrTooBig, "ErrArgs": engine.ErrArgs, "ErrSQL": engine.ErrSQL, "ErrForbidden": engine.ErrForbidden,
+		"ErrSchemaFenced": engine.ErrSchemaFenced, "ErrStuck": engine.ErrStuck,
+		"ErrNoAlerts": engine.ErrNoAlerts, "ErrNoSinks": engine.ErrNoSinks, "ErrNotStored": engine.ErrNotStored,
 	}
 }
 

@@ -4,14 +4,58 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tidegate/engine"
 )
 
-// TestCatalogue: no sentinel is another, and each says whose it is or what happened.
+// declared are the sentinels that the files of this package export.
+func declared(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), f, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range tree.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.VAR {
+				continue
+			}
+			for _, s := range g.Specs {
+				for _, n := range s.(*ast.ValueSpec).Names {
+					if strings.HasPrefix(n.Name, "Err") {
+						names = append(names, n.Name)
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// TestCatalogue: no sentinel is another, and each says whose it is or what happened. The tests know of every one.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
+	names := declared(t)
+	slices.Sort(names)
+	if known := slices.Sorted(maps.Keys(catalogue())); !slices.Equal(names, known) {
+		t.Errorf("declared are %v\nthe tests know %v", names, known)
+	}
 	for a, x := range catalogue() {
 		if x.Error() == "" {
 			t.Errorf("%s says nothing", a)

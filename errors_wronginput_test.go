@@ -25,6 +25,12 @@ func schema(t testing.TB, n int) fstest.MapFS {
 		set[fmt.Sprintf("%04d_t%d.sql", i, i)] = &fstest.MapFile{Data: fmt.Appendf(nil,
 			"-- migration: table %d\n-- compat: %04d\n-- +up\nCREATE TABLE t%d (a INTEGER PRIMARY KEY, b TEXT NOT NULL) STRICT;\n-- +down\nDROP TABLE t%d;\n", i, i, i, i)}
 	}
+	return summed(t, set)
+}
+
+// summed has the engine.sum of its files.
+func summed(t testing.TB, set fstest.MapFS) fstest.MapFS {
+	t.Helper()
 	sum, err := migrate.Sum(set)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +39,13 @@ func schema(t testing.TB, n int) fstest.MapFS {
 	return set
 }
 
-// made returns the path of a closed database of the engine's own with a row in it.
+// appended has a line more in the first migration.
+func appended(set fstest.MapFS) fstest.MapFS {
+	set["0001_t1.sql"].Data = append(set["0001_t1.sql"].Data, "-- and more\n"...)
+	return set
+}
+
+// made returns the path of a closed database of the engine's own, with a row in a table where no migrations make others.
 func made(t testing.TB, change ...func(*engine.Config)) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "made.db")
@@ -45,7 +57,9 @@ func made(t testing.TB, change ...func(*engine.Config)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, db, "CREATE TABLE kept (a, b)", "INSERT INTO kept VALUES (1, 'one')")
+	if cfg.Migrations == nil {
+		exec(t, db, "CREATE TABLE kept (a, b)", "INSERT INTO kept VALUES (1, 'one')")
+	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,10 +130,12 @@ func TestOpenRefuses(t *testing.T) {
 		{name: "edited migration", path: func(t *testing.T) string {
 			return made(t, func(c *engine.Config) { c.Migrations = schema(t, 1) })
 		}, set: func(t *testing.T, c *engine.Config) {
-			m := schema(t, 1)
-			m["0001_t1.sql"].Data = append(m["0001_t1.sql"].Data, "-- and more\n"...)
-			c.Migrations = m
-		}, want: engine.ErrMigration, says: []string{"0001"}},
+			c.Migrations = summed(t, appended(schema(t, 1)))
+		}, want: engine.ErrMigration, says: []string{"E03", "0001"}},
+		{name: "edited migration, old sum", path: func(t *testing.T) string {
+			return made(t, func(c *engine.Config) { c.Migrations = schema(t, 1) })
+		}, set: func(t *testing.T, c *engine.Config) { c.Migrations = appended(schema(t, 1)) },
+			want: engine.ErrMigration, says: []string{"E07", "0001"}},
 		{name: "malformed migration", path: func(t *testing.T) string { return filepath.Join(t.TempDir(), "x.db") },
 			set: func(_ *testing.T, c *engine.Config) {
 				c.Migrations = fstest.MapFS{"0001_x.sql": {Data: []byte("CREATE TABLE x (a);")}}

@@ -211,10 +211,8 @@ func TestQuarantinedRule(t *testing.T) {
 	if h.OK || h.Level() != engine.HealthDegraded {
 		t.Errorf("%+v", h)
 	}
-	for _, c := range h.Checks {
-		if c.Name == "rules" && (c.OK || !strings.Contains(c.Detail, "sick 2") || c.Remedy == "") {
-			t.Errorf("%+v", c)
-		}
+	if c := check(t, h, "rules"); c.OK || !strings.Contains(c.Detail, "sick 2") || c.Remedy == "" {
+		t.Errorf("%+v", c)
 	}
 }
 

@@ -36,10 +36,17 @@ func TestBusyLinksToHolder(t *testing.T) {
 	if len(waited.links) == 0 || waited.links[0].SpanID() != holder.self.SpanID() {
 		t.Errorf("links %v, want first the holder %v", waited.links, holder.self.SpanID())
 	}
+	waits := 0
 	for o := range db.Trace().Last(0) {
-		if o.Name == "TRANSACTION waiter" && o.Queue < 3*time.Millisecond {
+		if o.Name != "TRANSACTION waiter" {
+			continue
+		}
+		if waits++; o.Queue < 3*time.Millisecond {
 			t.Errorf("its wait is recorded as %v", o.Queue)
 		}
+	}
+	if waits != 1 {
+		t.Errorf("%d waiters are recorded, want 1", waits)
 	}
 	if !strings.Contains(waited.text, "engine.busy") || strings.Contains(holder.text, "engine.busy") || waited.attributes["engine.queue.wait_us"] == "" {
 		t.Errorf("waiter: %s", waited.text)

@@ -31,9 +31,7 @@ func TestSlowThresholdsFollow(t *testing.T) {
 		}
 	}
 	s := load(t, config.Sources{Flags: []config.Flag{{Name: "--set", Key: "telemetry.slow.other", Value: "1s"}}})
-	for _, v := range s.Values() {
-		if v.Key == "trace.slow.other" && (v.Text != "1s" || v.Origin.Layer == config.FromDefault) {
-			t.Errorf("%+v does not say where it comes from", v)
-		}
+	if v := value(t, s, "trace.slow.other"); v.Text != "1s" || v.Origin.Layer == config.FromDefault {
+		t.Errorf("%+v does not say where it comes from", v)
 	}
 }

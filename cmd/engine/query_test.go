@@ -61,7 +61,7 @@ func TestQueryArguments(t *testing.T) {
 	if want := `{"next":20240103}` + "\n"; o.stdout != want {
 		t.Errorf("by name: got %s, want %s", o.stdout, want)
 	}
-	if o := program(t, "query", "--db", "sqlite://", "SELECT ?"); o.code != exitError || !strings.Contains(o.stderr, "1") {
+	if o := program(t, "query", "--db", "sqlite://", "SELECT ?"); o.code != exitError || !strings.Contains(o.stderr, "1 parameters, 0 arguments") {
 		t.Errorf("a missing argument: code %d, stderr %q", o.code, o.stderr)
 	}
 }

@@ -154,7 +154,11 @@ func TestGridFitsTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := strings.Split(out.String(), "\n")
-		for i, rule := range strings.Fields(lines[1]) {
+		rules := strings.Fields(lines[1])
+		if len(rules) != len(c.widths) {
+			t.Fatalf("%s: %q below the names of two columns", c.name, lines[1])
+		}
+		for i, rule := range rules {
 			if len(rule) != c.widths[i] {
 				t.Errorf("%s: column %d is %d wide, want %d", c.name, i+1, len(rule), c.widths[i])
 			}

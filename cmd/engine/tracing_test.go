@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,7 +33,7 @@ func TestTraceStdout(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, o.stdout)
 		}
 	}
-	if _, spans, _ := strings.Cut(o.stdout, "\n{"); strings.Contains(spans, "471100004711") || strings.Contains(spans, "815000000815") {
+	if _, spans, ok := strings.Cut(o.stdout, "\n{"); !ok || strings.Contains(spans, "471100004711") || strings.Contains(spans, "815000000815") {
 		t.Errorf("a value is in the spans:\n%s", spans)
 	}
 }
@@ -111,6 +112,9 @@ func TestTraceOTLP(t *testing.T) {
 	if found["db.system.name"] != "sqlite" || found["db.query.text"] != "SELECT ? AS x" {
 		t.Errorf("attributes %v", found)
 	}
+	if len(r.services) == 0 {
+		t.Error("nothing says what service the spans are of")
+	}
 	for _, s := range r.services {
 		if s != "desk 7" {
 			t.Errorf("service %q, want that of OTEL_SERVICE_NAME", s)
@@ -136,6 +140,11 @@ func TestTraceDefaultEndpoint(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "200")
 	o := program(t, "query", "--db", "sqlite://", "--trace", "otlp", "SELECT 1 AS a")
 	lost := strings.Contains(o.stderr, "spans were lost")
+	if conn, err := net.DialTimeout("tcp", "localhost:4318", time.Second); err == nil {
+		_ = conn.Close()
+	} else if !lost {
+		t.Errorf("nobody listens, and nothing was lost: %q", o.stderr)
+	}
 	if o.code != exitOK || strings.Contains(o.stderr, "https:") || lost && !strings.Contains(o.stderr, "http://localhost:4318/v1/traces") {
 		t.Errorf("code %d, stderr %q", o.code, o.stderr)
 	}

@@ -51,7 +51,7 @@ func TestHelp(t *testing.T) {
 		if direct.stdout != asked.stdout || direct.stderr != "" {
 			t.Errorf("%s --help and help %s differ, or write to stderr: %q", v.name, v.name, direct.stderr)
 		}
-		if !strings.Contains(direct.stdout, "engine "+v.name) {
+		if _, examples, ok := strings.Cut(direct.stdout, "\nExamples:\n"); !ok || !strings.Contains(examples, "engine "+v.name) {
 			t.Errorf("help of %s shows no example:\n%s", v.name, direct.stdout)
 		}
 		if odd := regexp.MustCompile(`(?m)^  -\S+ \S+ \S.*$`).FindString(direct.stdout); odd != "" {

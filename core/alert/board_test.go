@@ -398,6 +398,9 @@ func TestTrimmed(t *testing.T) {
 		}
 		seen[a.ID] = true
 	}
+	if len(seen) != 2100 {
+		t.Errorf("%d alerts were told of, want 2100", len(seen))
+	}
 	if history, err := o.board.History(t.Context(), 20_000); err != nil || len(history) > 10_000 || len(history) < 4000 {
 		t.Errorf("%d lines of history, %v", len(history), err)
 	}

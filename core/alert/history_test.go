@@ -27,7 +27,11 @@ func TestLongWindow(t *testing.T) {
 	if grown := int64(heap() - before); grown > 20<<20 {
 		t.Errorf("%d MB are kept", grown>>20)
 	}
-	for _, s := range w.watch.Standings() {
+	standings := w.watch.Standings()
+	if len(standings) != 2 {
+		t.Errorf("%d rules have a value, want 2", len(standings))
+	}
+	for _, s := range standings {
 		if want := float64(7 * 24 * 36); s.Value < 0.998*want || s.Value > 1.002*want {
 			t.Errorf("%s finds %v in a week, want %v", s.Rule, s.Value, want)
 		}

@@ -130,7 +130,9 @@ func TestCatalog(t *testing.T) {
 		}
 		names[d.Name], names[d.PrometheusName()] = true, true
 	}
+	gathered := 0
 	check := func(r metric.Reading) {
+		gathered++
 		var keys []string
 		for _, l := range r.Labels {
 			keys = append(keys, l.Key)
@@ -140,12 +142,19 @@ func TestCatalog(t *testing.T) {
 		}
 	}
 	busy(t).Gather(check)
+	if gathered < 10 {
+		t.Errorf("%d readings of a workload", gathered)
+	}
+	gathered = 0
 	metric.GatherProcess(func(r metric.Reading) {
 		check(r)
 		if r.Value <= 0 && r.ID != metric.GoCollections {
 			t.Errorf("%s is %v", r.ID.Definition().Name, r.Value)
 		}
 	})
+	if gathered != 4 {
+		t.Errorf("%d readings of the process, want 4", gathered)
+	}
 }
 
 // A statement that is measured allocates nothing.

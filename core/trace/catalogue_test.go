@@ -104,6 +104,9 @@ func TestCatalogueIsComplete(t *testing.T) {
 	for _, r := range trace.DropReasons() {
 		reasons = append(reasons, r.Name)
 	}
+	if n := reflect.TypeFor[trace.Drops]().NumField(); n != len(reasons) {
+		t.Errorf("%d reasons, %d in the catalogue", n, len(reasons))
+	}
 	for f := range reflect.TypeFor[trace.Drops]().Fields() {
 		if !slices.Contains(reasons, f.Name) {
 			t.Errorf("drops %s are not in the catalogue", f.Name)

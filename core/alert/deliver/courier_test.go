@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -306,6 +307,12 @@ func TestRepeatAndHeartbeat(t *testing.T) {
 		close(going) // the evaluator knows better
 		p.clock.Advance(time.Hour)
 		p.until("a sign of life", time.Second, func() bool { return slices.Contains(a.words(), "0 firing") })
+		firing := func() int { return strings.Count(strings.Join(a.words(), ","), "7 firing") }
+		told, signs := firing(), len(a.words())-firing()
+		p.until("more signs of life", time.Minute, func() bool { return len(a.words())-firing() > signs+1 })
+		if n := firing(); n > told {
+			t.Errorf("told %d times more of what the evaluator says is over: %v", n-told, a.words())
+		}
 		n := len(a.words())
 		p.tell(7, false)
 		p.until("it is over", 0, func() bool { return len(a.words()) > n })

@@ -59,7 +59,9 @@ func TestBytesMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	piece := uint64(meter.PieceSize)
-	same(t, "pattern", plain, metered, "pattern", 5<<20)
+	if !same(t, "pattern", plain, metered, "pattern", 5<<20) {
+		t.Fatal("there is no pattern")
+	}
 	for _, n := range []uint64{0, 1, piece - 1, piece, piece + 1, 2 * piece, 3*piece + 77} {
 		for _, at := range [][2]uint64{{0, 1000}, {1000, 0}, {5, 5}, {piece, 0}, {0, piece}, {7, piece + 9}} {
 			if !same(t, "copy", plain, metered, "copy", at[0], at[1], n) {

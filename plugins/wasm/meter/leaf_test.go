@@ -37,7 +37,9 @@ func TestLeaves(t *testing.T) {
 		for _, fn := range []string{"g", "once", "loop", "twice", "table"} {
 			for n := range uint64(24) {
 				for _, v := range []uint64{0, 1, 5, 17} {
-					same(t, name+" in "+fn, plain, metered, fn, n+1, v)
+					if !same(t, name+" in "+fn, plain, metered, fn, n+1, v) && name != "traps" {
+						t.Fatalf("%s in %s: nothing to compare for %d and %d", name, fn, n+1, v)
+					}
 				}
 			}
 		}
