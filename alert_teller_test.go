@@ -38,7 +38,7 @@ func TestWatcher(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := engine.DefaultConfig(filepath.Join(folder, "shared.db"))
-	cfg.Logger = slog.New(slog.DiscardHandler)
+	cfg.Logger = slog.New(slog.NewTextHandler(os.Stdout, nil)) // its parent shows it where it fails
 	cfg.Telemetry.Store, cfg.Telemetry.Interval = true, time.Second
 	for _, r := range cfg.DefaultAlertRules() {
 		cfg.Alerts.Off = append(cfg.Alerts.Off, r.Name)
@@ -98,6 +98,7 @@ type watcher struct {
 	firing string
 	looks  int
 	gone   bool
+	said   []string // what else it wrote: why it ended
 }
 
 func startWatcher(t *testing.T, folder, name, url string) *watcher {
@@ -115,8 +116,17 @@ func startWatcher(t *testing.T, folder, name, url string) *watcher {
 	if err := w.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.cmd.Process.Kill(); _ = w.cmd.Wait() })
+	read := make(chan struct{})
+	t.Cleanup(func() {
+		_ = w.cmd.Process.Kill()
+		<-read
+		_ = w.cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s, tells %v, %q, %d looks: %s", w.name, w.tells, w.firing, w.looks, strings.Join(w.said, "\n"))
+		}
+	})
 	go func() {
+		defer close(read)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			if text, ok := strings.CutPrefix(lines.Text(), "KNOWS "); ok {
 				parts := strings.Split(text, " ")
@@ -124,7 +134,9 @@ func startWatcher(t *testing.T, folder, name, url string) *watcher {
 				w.tells, w.firing = parts[0] == "true", parts[1]
 				_, _ = fmt.Sscan(parts[2], &w.looks)
 				w.mu.Unlock()
+				continue
 			}
+			w.said = append(w.said, lines.Text())
 		}
 		w.mu.Lock()
 		w.gone, w.tells = true, false
@@ -137,6 +149,12 @@ func (w *watcher) state() (tells bool, firing string, looks int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.tells, w.firing, w.looks
+}
+
+func (w *watcher) ended() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.gone
 }
 
 // inTime waits for processes on a machine that may be busy.
@@ -153,7 +171,12 @@ func inTime(t *testing.T, what string, is func() bool) {
 func all(t *testing.T, what string, of []*watcher, is func(tells bool, firing string, looks int) bool) {
 	t.Helper()
 	inTime(t, what, func() bool {
-		return !slices.ContainsFunc(of, func(w *watcher) bool { return !is(w.state()) })
+		return !slices.ContainsFunc(of, func(w *watcher) bool {
+			if w.ended() {
+				t.Fatalf("%s: %s has ended", what, w.name)
+			}
+			return !is(w.state())
+		})
 	})
 }
 

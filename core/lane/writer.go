@@ -4,9 +4,11 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	oteltrace "go.opentelemetry.io/otel/trace"
 
+	"github.com/tidegate/engine/core/retry"
 	"github.com/tidegate/engine/core/sqlite"
 )
 
@@ -45,7 +47,7 @@ func newWriter(l *Lanes, cfg Config) *writer {
 
 // open makes the first connection, so that Open fails where the database cannot be written, and begins to work.
 func (w *writer) open(ctx context.Context) error {
-	conn, err := w.store.Connect(ctx, sqlite.Writer)
+	conn, err := w.first(ctx)
 	if err != nil && !w.store.Degraded() {
 		return err
 	}
@@ -54,6 +56,25 @@ func (w *writer) open(ctx context.Context) error {
 	s.checks.mark()
 	w.hire(s)
 	return nil
+}
+
+// first connects, and waits as a transaction does for another program that has the file to itself: one that makes the database at the same instant,
+// or is the last to close it.
+func (w *writer) first(ctx context.Context) (*sqlite.Conn, error) {
+	backoff := retry.DefaultBackoff()
+	for try, until := 0, time.Now().Add(w.cfg.BusyTimeout); ; try++ {
+		conn, err := w.store.Connect(ctx, sqlite.Writer)
+		if sqlite.ClassOf(err) != sqlite.Busy || time.Now().After(until) {
+			return conn, err
+		}
+		t := time.NewTimer(backoff.Delay(try))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, err
+		}
+	}
 }
 
 func (w *writer) hire(s *shift) {

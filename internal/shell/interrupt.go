@@ -26,9 +26,13 @@ func (i *interrupt) guard(ctx context.Context, db *engine.DB, run func(context.C
 		<-i.keys // pressed before this began
 	}
 	i.killed.Store(false)
-	over := make(chan struct{})
-	defer close(over)
+	over, gone := make(chan struct{}), make(chan struct{})
+	defer func() {
+		close(over)
+		<-gone // a key that was pressed in the last moment must not end what comes next
+	}()
 	go func() {
+		defer close(gone)
 		for {
 			select {
 			case <-i.keys:

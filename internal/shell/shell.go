@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/clock"
 )
 
 // RowWriter takes the rows of a result one by one. Nothing is sure to be written before End.
@@ -43,8 +44,17 @@ type Config struct {
 	Hold time.Duration
 	// Idle is how long nothing may be typed in it.
 	Idle time.Duration
+	// Clock tells how long that is; nil is the machine's.
+	Clock clock.Clock
 	// Continue lets a script go on after an error.
 	Continue bool
+}
+
+func (c *Config) clock() clock.Clock {
+	if c.Clock == nil {
+		return clock.System()
+	}
+	return c.Clock
 }
 
 // Settings are what commands change.
@@ -358,7 +368,7 @@ func (s *Shell) control(ctx context.Context, what control) (note string, err err
 		if !readOnly {
 			opts = append(opts, engine.HoldFor(s.cfg.Hold))
 		}
-		if s.tx, err = begin(ctx, s.life, s.db, readOnly, s.cfg.Idle, opts); err != nil {
+		if s.tx, err = s.begin(ctx, readOnly, opts); err != nil {
 			s.tx = nil
 			return "", err
 		}

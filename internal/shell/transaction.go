@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/clock"
 )
 
 // querier is what statements run on: the database, or the transaction that is open.
@@ -20,6 +21,7 @@ type querier interface {
 type transaction struct {
 	readOnly bool
 	idle     time.Duration
+	clock    clock.Clock
 	jobs     chan job
 	ended    chan error // what the closure's call returned
 	cancel   context.CancelFunc
@@ -55,10 +57,10 @@ func (e *lostError) Error() string {
 }
 func (e *lostError) Unwrap() error { return e.cause }
 
-// begin starts a transaction and returns once it has its turn. ctx bounds the waiting, life the transaction.
-func begin(ctx, life context.Context, db *engine.DB, readOnly bool, idle time.Duration, opts []engine.Option) (*transaction, error) {
-	life, cancel := context.WithCancel(life)
-	t := &transaction{readOnly: readOnly, idle: idle, jobs: make(chan job), ended: make(chan error, 1), cancel: cancel}
+// begin starts a transaction and returns once it has its turn. ctx bounds the waiting.
+func (s *Shell) begin(ctx context.Context, readOnly bool, opts []engine.Option) (*transaction, error) {
+	life, cancel := context.WithCancel(s.life)
+	t := &transaction{readOnly: readOnly, idle: s.cfg.Idle, clock: s.cfg.clock(), jobs: make(chan job), ended: make(chan error, 1), cancel: cancel}
 	started := make(chan struct{}, 1)
 	inside := func(ctx context.Context, tx *engine.Tx) error {
 		started <- struct{}{}
@@ -66,15 +68,21 @@ func begin(ctx, life context.Context, db *engine.DB, readOnly bool, idle time.Du
 	}
 	go func() {
 		if readOnly {
-			t.ended <- db.View(life, inside, opts...)
+			t.ended <- s.db.View(life, inside, opts...)
 			return
 		}
-		t.ended <- db.Update(life, inside, opts...)
+		t.ended <- s.db.Update(life, inside, opts...)
 	}()
 	select {
 	case <-started:
 		return t, nil
 	case err := <-t.ended:
+		select {
+		case <-started: // it was open, and is lost by now: what is typed in the belief that it is open must not run outside of it
+			t.over(err)
+			return t, nil
+		default:
+		}
 		cancel()
 		return nil, err
 	case <-ctx.Done():
@@ -86,8 +94,8 @@ func begin(ctx, life context.Context, db *engine.DB, readOnly bool, idle time.Du
 
 // serve is the closure.
 func (t *transaction) serve(ctx context.Context, tx *engine.Tx) error {
-	timer := time.NewTimer(t.idle)
-	defer timer.Stop()
+	idle := t.clock.Tick(t.idle)
+	defer func() { idle.Stop() }()
 	for {
 		select {
 		case j := <-t.jobs:
@@ -97,9 +105,11 @@ func (t *transaction) serve(ctx context.Context, tx *engine.Tx) error {
 			case errRollback:
 				return errRollback
 			}
-			j.done <- within(ctx, j, tx)
-			timer.Reset(t.idle)
-		case <-timer.C:
+			err := within(ctx, j, tx)
+			idle.Stop()
+			idle = t.clock.Tick(t.idle)
+			j.done <- err
+		case <-idle.C:
 			return &idleError{t.idle}
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -4,9 +4,11 @@ package testconn
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/tidegate/engine/core/sqlite"
+	"github.com/tidegate/engine/core/sqlite/plain"
 )
 
 // Open connects to the database of a path, which it makes where there is none. Both are closed when the test ends.
@@ -32,6 +34,25 @@ func Use(t testing.TB, path string, do func(*sqlite.Conn), change ...func(*sqlit
 		}
 	}()
 	do(c)
+}
+
+// Seize lets nobody else into a database that nobody has open, as the last to close it does for a moment, until the function is called.
+func Seize(t testing.TB, path string) (back func()) {
+	t.Helper()
+	c, err := plain.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back = sync.OnceFunc(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(back)
+	if err := c.Exec("PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE"); err != nil {
+		t.Fatal(err)
+	}
+	return back
 }
 
 // Exec runs statements past the guard of users.
