@@ -188,7 +188,7 @@ func (f *Folder) read(name string) (*Manifest, []byte, error) {
 				return nil, nil, fmt.Errorf("%w: %s is a link that leads nowhere: mend it, or take it away", ErrState, path)
 			}
 		}
-		return nil, nil, fmt.Errorf("%w: %s holds no plug-in %s", ErrState, f.dir, name)
+		return nil, nil, fmt.Errorf("%w: %[2]s holds no plug-in %[3]s: put its folder there, or %[3]s%[4]s", ErrState, f.dir, name, PackExt)
 	}
 	from := dir
 	if noPack == nil {
@@ -202,7 +202,7 @@ func (f *Folder) read(name string) (*Manifest, []byte, error) {
 		err = private(filepath.Join(from, m.Module))
 	}
 	if err == nil && m.Name != name {
-		err = fmt.Errorf("%w: the manifest in %s is that of %s: a plug-in has its name where it lies", ErrState, filepath.Base(from), m.Name)
+		err = fmt.Errorf("%w: the manifest in %s is that of %s: call the folder or the file after the plug-in", ErrState, filepath.Base(from), m.Name)
 	}
 	return m, module, err
 }

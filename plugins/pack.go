@@ -74,6 +74,9 @@ func ReadPack(path string) (*Manifest, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if bytes.HasPrefix(raw, []byte("\x00asm")) {
+		return nil, nil, packError(path, "it is a module without its manifest: name the folder of both")
+	}
 	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
 		return nil, nil, packError(path, strings.TrimPrefix(err.Error(), "zip: "))

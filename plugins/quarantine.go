@@ -13,7 +13,7 @@ func (r *Registry) Quarantine(name, reason string) error {
 	defer r.mu.Unlock()
 	s := r.slots[name]
 	if s == nil || s.active.Load() == nil {
-		return fmt.Errorf("%w: no plug-in %s is in service", ErrState, name)
+		return fmt.Errorf("%w: no plug-in %s is in service (engine plugin list shows those that are)", ErrState, name)
 	}
 	v := s.active.Load()
 	if !v.breaker.trip(reason) {

@@ -147,7 +147,7 @@ func (r *Registry) LoadBuiltin(ctx context.Context, m *Manifest) (*Version, erro
 	if m.Kind != KindBuiltin {
 		return nil, fmt.Errorf("%w: plug-in %s is not built in", ErrState, m.Name)
 	}
-	return r.load(ctx, m, nil, r.fits)
+	return r.load(ctx, m, nil, func(m *Manifest) error { return m.Fits(r.o.Engine) })
 }
 
 func (r *Registry) load(ctx context.Context, m *Manifest, module []byte, verify func(*Manifest) error) (*Version, error) {
@@ -239,13 +239,17 @@ func (r *Registry) verify(m *Manifest) error {
 			return err
 		}
 	}
-	return r.fits(m)
+	return m.Fits(r.o.Engine)
 }
 
-// fits reports whether the manifest takes this engine.
-func (r *Registry) fits(m *Manifest) error {
-	if ok, err := matchRange(m.Engine, r.o.Engine); err != nil || !ok {
-		return &ManifestError{[]string{fmt.Sprintf("engine: %q does not take this engine, %d.%d.%d", m.Engine, r.o.Engine[0], r.o.Engine[1], r.o.Engine[2])}}
+// Fits reports whether the manifest takes this version of the engine.
+//
+// # Errors
+//
+// A *[ManifestError].
+func (m *Manifest) Fits(engine [3]int) error {
+	if ok, err := matchRange(m.Engine, engine); err != nil || !ok {
+		return &ManifestError{[]string{fmt.Sprintf("engine: %q does not take this engine, %d.%d.%d", m.Engine, engine[0], engine[1], engine[2])}}
 	}
 	return nil
 }
@@ -277,7 +281,7 @@ func (r *Registry) pin(name string, shadow bool) (*Version, error) {
 			return v, nil
 		} // it was retired between the two looks; the place holds another one by now
 	}
-	return nil, fmt.Errorf("%w: no plug-in %s is in service", ErrState, name)
+	return nil, fmt.Errorf("%w: no plug-in %s is in service (engine plugin list shows those that are)", ErrState, name)
 }
 
 // Promote puts the version in shadow mode into service.
@@ -320,7 +324,7 @@ func (r *Registry) Unload(name string) error {
 	defer r.mu.Unlock()
 	s := r.slots[name]
 	if s == nil || s.active.Load() == nil && s.shadow.Load() == nil {
-		return fmt.Errorf("%w: no plug-in %s is in service", ErrState, name)
+		return fmt.Errorf("%w: no plug-in %s is in service (engine plugin list shows those that are)", ErrState, name)
 	}
 	r.swap(&s.active, nil, 0)
 	r.swap(&s.shadow, nil, 0)

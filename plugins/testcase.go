@@ -130,7 +130,13 @@ func (t TestCase) compare(got []Verdict) string {
 			}
 		}
 		if found < 0 {
-			return fmt.Sprintf("no verdict %s for row %d; it said %s", strings.TrimSpace(e.Action+" "+e.Message), e.Row, verdictText(got))
+			want := "no verdict"
+			for _, part := range []string{e.Action, codeText(e.Code), quoted(e.Message)} {
+				if part != "" {
+					want += " " + part
+				}
+			}
+			return fmt.Sprintf("%s for row %d; it said %s", want, e.Row, verdictText(got))
 		}
 		left = append(left[:found], left[found+1:]...)
 	}
@@ -138,6 +144,22 @@ func (t TestCase) compare(got []Verdict) string {
 		return "nothing expects what it said: " + verdictText(left)
 	}
 	return ""
+}
+
+// codeText names a code; "" for any.
+func codeText(code uint32) string {
+	if code == 0 {
+		return ""
+	}
+	return fmt.Sprintf("of code %d", code)
+}
+
+// quoted is a part of a message; "" for none.
+func quoted(message string) string {
+	if message == "" {
+		return ""
+	}
+	return fmt.Sprintf("with %q", message)
 }
 
 func verdictText(vs []Verdict) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,9 +68,48 @@ func one(positional []string, what string) (string, error) {
 	return positional[0], nil
 }
 
+// folder wants the folder of a plug-in as the only argument: verbs that change a manifest, or pack it, take no packed file. One that is not there is told by who reads it.
+func folder(positional []string) (string, error) {
+	dir, err := one(positional, "the folder of the plug-in")
+	if err != nil {
+		return "", err
+	}
+	switch info, err := os.Stat(dir); {
+	case err != nil || info.IsDir():
+	case filepath.Base(dir) == plugins.ManifestFile:
+		return "", fmt.Errorf("%s is the manifest: name its folder", dir)
+	default:
+		return "", fmt.Errorf("%s is a file: name the folder that holds %s", dir, plugins.ManifestFile)
+	}
+	return dir, nil
+}
+
+// readPlugin reads the plug-in of a folder or of a packed file; what is wrong with the manifest is told with its place.
+func readPlugin(dir string) (*plugins.Manifest, []byte, error) {
+	m, module, err := plugins.Read(dir)
+	if errors.Is(err, plugins.ErrManifest) {
+		err = fmt.Errorf("%s: %w", dir, err)
+	}
+	return m, module, err
+}
+
+// hosted reports whether the plug-in is one that this program can run from its files.
+func hosted(m *plugins.Manifest) error {
+	switch m.Kind {
+	case plugins.KindBuiltin:
+		return fmt.Errorf("plug-in %s is of kind builtin, a value of the program without a module: its own tests try it (package plugins/plugintest), engine serve with it in plugins.dir loads it", m.Name)
+	case "", "wasm":
+		return m.Fits(config.EngineVersion())
+	}
+	return fmt.Errorf("plug-in %s is of kind %s, for which this program has no host: kind is wasm, or left out", m.Name, m.Kind)
+}
+
 // pluginSource reads the plug-in of a folder or of a packed file for a host.
 func pluginSource(dir string) (plugins.Source, error) {
-	m, module, err := plugins.Read(dir)
+	m, module, err := readPlugin(dir)
+	if err == nil {
+		err = hosted(m)
+	}
 	if err != nil {
 		return plugins.Source{}, err
 	}
@@ -129,7 +169,11 @@ func setManifestLine(text []byte, key, value string) []byte {
 func replaceFile(path string, text []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".plugin-*")
 	if err != nil {
-		return err
+		var p *fs.PathError
+		if errors.As(err, &p) { // it names the temporary file
+			err = p.Err
+		}
+		return fmt.Errorf("%s cannot be written: %w in %s", path, err, filepath.Dir(path))
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(text)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -88,8 +89,9 @@ func benchBatch(ctx context.Context, m *plugins.Manifest, u plugins.Unit, test, 
 
 func printBench(w io.Writer, results []benchedBatch, asJSON bool) error {
 	if asJSON {
+		lines := json.NewEncoder(w)
 		for _, r := range results {
-			if err := printObject(w, r); err != nil {
+			if err := lines.Encode(r); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -36,7 +37,7 @@ func runPluginBuild(ctx context.Context, args []string, stdout, stderr io.Writer
 	if done {
 		return code
 	}
-	dir, err := one(positional, "the folder of the plug-in")
+	dir, err := folder(positional)
 	if err != nil {
 		return misuse(stderr, "engine plugin build", err)
 	}
@@ -56,7 +57,7 @@ func runPluginBuild(ctx context.Context, args []string, stdout, stderr io.Writer
 }
 
 // signatureBlock is a signature in the text of a manifest, on one line or on several.
-var signatureBlock = regexp.MustCompile(`(?m)^signature:[^\n]*\n(?:[ \t]+[^\n]*\n)*`)
+var signatureBlock = regexp.MustCompile(`(?m)^signature:[^\n]*(?:\n|\z)(?:[ \t]+[^\n]*(?:\n|\z))*`)
 
 // moduleLine is the name of the module in the text of a manifest.
 var moduleLine = regexp.MustCompile(`(?m)^module:[ \t]*["']?([A-Za-z0-9._-]+)`)
@@ -91,7 +92,13 @@ func buildPlugin(ctx context.Context, dir, ready string, stderr io.Writer) (b bu
 // moduleOf brings the module to its place and returns it.
 func moduleOf(ctx context.Context, dir, ready, to string, stderr io.Writer) ([]byte, error) {
 	if ready != "" {
+		if info, err := os.Stat(ready); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("--module: %s is a folder: name the file of the module", ready)
+		}
 		code, err := os.ReadFile(ready)
+		if err == nil && !bytes.HasPrefix(code, []byte("\x00asm")) {
+			return nil, fmt.Errorf("--module: %s is no WebAssembly module", ready)
+		}
 		if err == nil && filepath.Clean(ready) != filepath.Clean(to) {
 			err = replaceFile(to, code)
 		}
@@ -120,6 +127,9 @@ func moduleOf(ctx context.Context, dir, ready, to string, stderr io.Writer) ([]b
 // withSums says what a folder needs that is a module of its own and was never tidied: Go's own advice names the wrong module.
 func withSums(dir string, err error) error {
 	if _, no := os.Stat(filepath.Join(dir, "go.mod")); no != nil {
+		if !insideModule(dir) {
+			return fmt.Errorf("%w: %s lies in no Go module: engine plugin new writes a go.mod, and `go mod init` makes one", err, dir)
+		}
 		return err
 	}
 	if _, no := os.Stat(filepath.Join(dir, "go.sum")); no == nil {

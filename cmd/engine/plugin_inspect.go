@@ -71,7 +71,7 @@ func runPluginInspect(_ context.Context, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return failure(stderr, "plugin inspect", err)
 	}
-	m, module, err := plugins.Read(dir)
+	m, module, err := readPlugin(dir)
 	if err != nil {
 		return failure(stderr, "plugin inspect", err)
 	}
@@ -109,6 +109,12 @@ func inspectPlugin(c *config.Plugins, m *plugins.Manifest, module []byte) inspec
 		if granted {
 			in.Grants = append(in.Grants, name)
 		}
+	}
+	if err := hosted(m); err != nil {
+		in.Refusals = append(in.Refusals, err.Error())
+	}
+	if m.Kind == plugins.KindBuiltin {
+		return in
 	}
 	if in.SHA256 != m.SHA256 {
 		in.Refusals = append(in.Refusals, "the module's SHA-256 is not that of the manifest: engine plugin build writes it down")

@@ -11,11 +11,13 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 const pluginNewExamples = `  engine plugin new lot-size
   engine plugin new --table orders --column qty --out rules/lot-size lot-size
+  engine plugin new --sdk ~/src/engine lot-size      # with the SDK of a clone, where no release can be fetched
   cd lot-size && go mod tidy && go test ./... && engine plugin build . && engine plugin test .
 
 It writes a rule in Go that rejects rows whose column is not above a minimum: with tests, a manifest, and a go.mod where the folder lies in no module yet.
@@ -25,6 +27,7 @@ In other languages a module needs no more than the exports that docs/plugins.md 
 // scaffold is what a new rule is about.
 type scaffold struct {
 	name, table, column, dir string
+	sdk                      string // a folder with the engine's source; "" is a release
 }
 
 var (
@@ -39,6 +42,7 @@ func runPluginNew(_ context.Context, args []string, stdout, stderr io.Writer) in
 	f.StringVar(&c.table, "table", "orders", "the `table` that it watches")
 	f.StringVar(&c.column, "column", "qty", "the `column` that it looks at")
 	f.StringVar(&c.dir, "out", "", "the `folder`, which must not be there yet (default: NAME)")
+	f.StringVar(&c.sdk, "sdk", "", "a `folder` with a clone of the engine, from which go.mod takes the SDK instead of from a release")
 	asJSON := f.Bool("json", false, "print one JSON object")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
@@ -62,7 +66,11 @@ func runPluginNew(_ context.Context, args []string, stdout, stderr io.Writer) in
 		if slices.Contains(files, "go.mod") { // of a module inside another one that one knows the sums
 			tidy = "(cd " + c.dir + " && go mod tidy) && "
 		}
-		_, err = fmt.Fprintf(stdout, "wrote %s: %s\nnext: %sengine plugin build %s && engine plugin test %s\n", c.dir, strings.Join(files, ", "), tidy, c.dir, c.dir)
+		note := ""
+		if tidy != "" && c.sdk == "" && !isRelease() {
+			note = "note: this program is no release, so go.mod asks for " + engineRelease() + " of the SDK; where go mod tidy does not find that, --sdk takes it from a clone of the engine\n"
+		}
+		_, err = fmt.Fprintf(stdout, "wrote %s: %s\n%snext: %sengine plugin build %s && engine plugin test %s\n", c.dir, strings.Join(files, ", "), note, tidy, c.dir, c.dir)
 	}
 	if err != nil {
 		return failure(stderr, "plugin new", err)
@@ -82,8 +90,21 @@ func (c *scaffold) check(lang string) error {
 	if c.dir == "" {
 		c.dir = c.name
 	}
-	return nil
+	if c.sdk == "" {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(c.sdk, "go.mod"))
+	if err != nil || !strings.HasPrefix(string(text), "module "+engineModule+"\n") {
+		return fmt.Errorf("--sdk: %s holds no clone of the engine: its go.mod begins with module %s", c.sdk, engineModule)
+	}
+	if insideModule(c.dir) {
+		return fmt.Errorf("--sdk: %s lies in a Go module, whose go.mod says where the SDK comes from: leave it out", c.dir)
+	}
+	c.sdk, err = filepath.Abs(c.sdk)
+	return err
 }
+
+const engineModule = "github.com/tidegate/engine"
 
 // write makes the folder and returns the names of its files. It overwrites nothing.
 func (c *scaffold) write() ([]string, error) {
@@ -92,7 +113,11 @@ func (c *scaffold) write() ([]string, error) {
 	}
 	files := []struct{ name, text string }{{"rule.go", newRule}, {"rule_test.go", newRuleTest}, {"plugin.yaml", newManifest}, {".gitignore", "*.wasm\n"}}
 	if !insideModule(c.dir) {
-		files = append(files, struct{ name, text string }{"go.mod", newModule})
+		text := newModule
+		if c.sdk != "" {
+			text += "\nreplace " + engineModule + " => " + strconv.Quote(filepath.ToSlash(c.sdk)) + "\n"
+		}
+		files = append(files, struct{ name, text string }{"go.mod", text})
 	}
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return nil, err
@@ -126,15 +151,22 @@ func insideModule(dir string) bool {
 
 // engineRelease is the version of the SDK that a new rule asks for: that of this program.
 func engineRelease() string {
-	if build, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(build.Main.Version, "v") && !strings.Contains(build.Main.Version, "+") {
+	if isRelease() {
+		build, _ := debug.ReadBuildInfo()
 		return build.Main.Version
 	}
 	return "v0.1.0"
 }
 
+// isRelease reports whether the program was built from a version that can be fetched.
+func isRelease() bool {
+	build, ok := debug.ReadBuildInfo()
+	return ok && strings.HasPrefix(build.Main.Version, "v") && !strings.Contains(build.Main.Version, "+")
+}
+
 const newModule = `module NAME
 
-go 1.26
+go 1.26.0
 
 require github.com/tidegate/engine VERSION
 `

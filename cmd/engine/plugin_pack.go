@@ -39,7 +39,7 @@ func runPluginPack(_ context.Context, args []string, stdout, stderr io.Writer) i
 	if done {
 		return code
 	}
-	dir, err := one(positional, "the folder of the plug-in")
+	dir, err := folder(positional)
 	if err == nil && (*key == "") != (*id == "") {
 		err = errors.New("--key and --key-id go together")
 	}

@@ -100,7 +100,7 @@ func pluginAction(action, told string) func(context.Context, []string, io.Writer
 		if done {
 			return code
 		}
-		name, err := one(positional, "the name of a plug-in")
+		name, err := pluginNamed(positional)
 		if err != nil {
 			return misuse(stderr, "engine plugin "+action, err)
 		}
@@ -112,6 +112,15 @@ func pluginAction(action, told string) func(context.Context, []string, io.Writer
 		}
 		return exitOK
 	}
+}
+
+// pluginNamed wants the name of a plug-in as the only argument. A path is a mistake that is easily made: the server has the files.
+func pluginNamed(positional []string) (string, error) {
+	name, err := one(positional, "the name of a plug-in")
+	if err == nil && !pluginName.MatchString(name) {
+		return "", fmt.Errorf("%q is no name of a plug-in: a server takes the name alone, and looks into its own plugins.dir (names have small letters, digits and single - _ . between them)", name)
+	}
+	return name, err
 }
 
 // printDone says what has become of a plug-in.
@@ -142,7 +151,7 @@ func runPluginQuarantine(ctx context.Context, args []string, stdout, stderr io.W
 	if done {
 		return code
 	}
-	name, err := one(positional, "the name of a plug-in")
+	name, err := pluginNamed(positional)
 	if err == nil && *offline && !*lift {
 		err = errors.New("--offline belongs to --lift")
 	}

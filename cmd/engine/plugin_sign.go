@@ -30,6 +30,7 @@ The signature covers all of plugin.yaml, and by its sha256 the module: sign afte
 func runPluginKeygen(_ context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flags("plugin keygen", "[flags] ID", pluginKeygenExamples)
 	out := f.String("out", "", "the `file` for the private key, which must not be there yet")
+	asJSON := f.Bool("json", false, "print one JSON object")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
 		return code
@@ -56,8 +57,11 @@ func runPluginKeygen(_ context.Context, args []string, stdout, stderr io.Writer)
 		return failure(stderr, "plugin keygen", err)
 	}
 	_, err = file.WriteString(base64.StdEncoding.EncodeToString(private.Seed()) + "\n")
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		_, err = fmt.Fprintf(stdout, "%s=%s\n", id, base64.StdEncoding.EncodeToString(public))
+	trusted := id + "=" + base64.StdEncoding.EncodeToString(public)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil && *asJSON {
+		err = printObject(stdout, map[string]string{"key_id": id, "file": *out, "trusted_key": trusted})
+	} else if err == nil {
+		_, err = fmt.Fprintln(stdout, trusted)
 	}
 	if err != nil {
 		return failure(stderr, "plugin keygen", err)
@@ -69,21 +73,27 @@ func runPluginSign(_ context.Context, args []string, stdout, stderr io.Writer) i
 	f := flags("plugin sign", "[flags] FOLDER", pluginSignExamples)
 	key := f.String("key", "", "the `file` with the private key, of engine plugin keygen")
 	id := f.String("key-id", "", "its `id`, by which plugins.trusted_keys know it")
+	asJSON := f.Bool("json", false, "print one JSON object")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
 		return code
 	}
-	dir, err := one(positional, "the folder of the plug-in")
+	dir, err := folder(positional)
 	if err == nil && (*key == "" || *id == "") {
 		err = errors.New("--key and --key-id are wanted")
 	}
 	if err != nil {
 		return misuse(stderr, "engine plugin sign", err)
 	}
-	if err := signPlugin(dir, *key, *id); err != nil {
+	manifest := filepath.Join(dir, plugins.ManifestFile)
+	if err = signPlugin(dir, *key, *id); err == nil && *asJSON {
+		err = printObject(stdout, map[string]string{"manifest": manifest, "key_id": *id})
+	} else if err == nil {
+		_, err = fmt.Fprintf(stdout, "%s is signed by %s\n", manifest, *id)
+	}
+	if err != nil {
 		return failure(stderr, "plugin sign", err)
 	}
-	fmt.Fprintf(stdout, "%s is signed by %s\n", filepath.Join(dir, plugins.ManifestFile), *id)
 	return exitOK
 }
 
@@ -125,8 +135,13 @@ func signPlugin(dir, keyFile, id string) error {
 
 func readPrivateKey(path string) (ed25519.PrivateKey, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("--key: %s is not there: engine plugin keygen makes a key", path)
+	case err != nil:
 		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("--key: %s is a folder: name the file of the private key", path)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s can be read by others (mode %#o): chmod 600 it, and if they may have read it, make another key", path, info.Mode().Perm())

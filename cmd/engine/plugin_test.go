@@ -317,11 +317,11 @@ func TestPluginPack(t *testing.T) {
 	public := strings.TrimSpace(must(t, "plugin", "keygen", "--out", key, "ops").stdout)
 	file := filepath.Join(s.dir, "desk.tgplug")
 	for says, args := range map[string][]string{
-		"called after itself":       {"--out", filepath.Join(s.dir, "other.zip"), dir},
-		"go together":               {"--key", key, dir},
-		"the folder of the plug-in": {},
-		"holds no plugin.yaml":      {s.dir},
-		"no such file or directory": {"--key", key + "x", "--key-id", "ops", dir},
+		"called after itself":              {"--out", filepath.Join(s.dir, "other.zip"), dir},
+		"go together":                      {"--key", key, dir},
+		"the folder of the plug-in":        {},
+		"holds no plugin.yaml":             {s.dir},
+		"engine plugin keygen makes a key": {"--key", key + "x", "--key-id", "ops", dir},
 	} {
 		if o := program(t, append([]string{"plugin", "pack"}, args...)...); o.code == exitOK || !strings.Contains(o.stderr, says) {
 			t.Errorf("%v: code %d, %s", args, o.code, o.stderr)

@@ -68,7 +68,7 @@ func (h *Host) Load(ctx context.Context, s plugins.Source) (plugins.Unit, error)
 	m := s.Manifest
 	sum := sha256.Sum256(s.Module)
 	if got := hex.EncodeToString(sum[:]); got != m.SHA256 {
-		return nil, fault(m, plugins.FaultLoad, "the module's SHA-256 is %s, and the manifest says %s: pack it again", got, m.SHA256)
+		return nil, fault(m, plugins.FaultLoad, "the module's SHA-256 is %s, and the manifest says %s: one of the two is not of this version (engine plugin build writes the hash down)", got, m.SHA256)
 	}
 	parsed, err := module.Parse(s.Module)
 	if err != nil {

@@ -190,7 +190,7 @@ func TestLoadRefuses(t *testing.T) {
 		kind   plugins.FaultKind
 		want   string
 	}{
-		"hash":               {small(validate), func(m *plugins.Manifest) { m.SHA256 = strings.Repeat("0", 64) }, plugins.FaultLoad, "pack it again"},
+		"hash":               {small(validate), func(m *plugins.Manifest) { m.SHA256 = strings.Repeat("0", 64) }, plugins.FaultLoad, "engine plugin build writes the hash down"},
 		"import not granted": {"import tg lookup $l (i32 i32 i32 i32 i32) -> (i64)\n" + small(validate), nil, plugins.FaultDenied, "import tg.lookup is not granted: add capabilities.lookup"},
 		"unknown import":     {"import tg fly $l () -> ()\n" + small(validate), nil, plugins.FaultDenied, "import tg.fly is not offered"},
 		"files":              {"import wasi_snapshot_preview1 path_open $l () -> ()\n" + small(validate), nil, plugins.FaultDenied, "path_open is not offered"},
