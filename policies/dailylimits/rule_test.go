@@ -33,6 +33,21 @@ func TestRule(t *testing.T) {
 			h.At(noon.Add(24*time.Hour)).Insert(row{1, int64(math.MaxInt64)}, row{1, int64(math.MinInt64)}).Rejects(0, 2, "").Rejects(1, 2, "9223372036854775807")
 			h.At(time.Unix(0, -1)).Insert(row{3, 1}).Accepts()
 		}},
+		{Name: "the begin of a day", Config: `{"max_rows":1,"day_begins_minutes":60}`, Test: func(t *testing.T, h *sdktest.Harness) {
+			one := time.Date(2026, 1, 2, 1, 0, 0, 0, time.UTC)
+			h.At(one.Add(-1)).Insert(row{1, 5}).Accepts()
+			h.At(one).Insert(row{1, 5}).Accepts()
+			h.At(one.Add(24*time.Hour-1)).Insert(row{1, 5}).Rejects(0, 1, "row 2")
+			h.At(one.Add(24 * time.Hour)).Insert(row{1, 5}).Accepts()
+			h.At(one.Add(22 * time.Hour)).Insert(row{2, 5}).Accepts()            // 23:00
+			h.At(one.Add(23*time.Hour)).Insert(row{2, 5}).Rejects(0, 1, "row 2") // midnight begins nothing
+			old := time.Date(1969, 12, 31, 1, 0, 0, 0, time.UTC)
+			h.At(old.Add(-1)).Insert(row{3, 5}).Accepts()
+			h.At(old).Insert(row{3, 5}).Accepts()
+			h.At(old.Add(24*time.Hour-1)).Insert(row{3, 5}).Rejects(0, 1, "row 2")
+			h.At(old.Add(24 * time.Hour)).Insert(row{3, 5}).Accepts()
+			h.At(old.Add(48 * time.Hour)).Insert(row{3, 5}).Accepts()
+		}},
 		{Name: "changes", Config: `{"max_rows":2,"max_qty":100}`, Test: func(t *testing.T, h *sdktest.Harness) {
 			h.At(noon).Insert(row{1, 60}).Accepts()
 			h.At(noon).Update(row{1, 40, 1, 60}, row{1, -40, 1, 40}, row{1, 60, 1, 60}).Accepts() // adds nothing, and gives nothing back

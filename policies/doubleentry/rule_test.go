@@ -3,6 +3,7 @@ package doubleentry_test
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/tidegate/engine/plugins/plugintest"
@@ -83,5 +84,21 @@ func TestStatementIsNoMomentToBalance(t *testing.T) {
 	_, err := sdktest.Configure(t, doubleentry.New(), sdktest.Setup{Hooks: []sdk.Hook{{Table: "journal", Columns: []string{"booking_id", "amount"}}}})
 	if err == nil {
 		t.Error("a hook at the statement was taken")
+	}
+}
+
+// TestOneTable: the query asks one table, so that bookings of another would be judged by it.
+func TestOneTable(t *testing.T) {
+	t.Parallel()
+	hook := sdk.Hook{Table: "journal", When: "commit", Columns: []string{"booking_id", "amount"}}
+	other := hook
+	other.Table = "more"
+	for want, s := range map[string]sdktest.Setup{
+		"serves one hook":                 {Hooks: []sdk.Hook{hook, other}, Lookups: []sdktest.Lookup{balances(t, nil)}},
+		"the query unbalanced is missing": {Hooks: []sdk.Hook{hook}},
+	} {
+		if _, err := sdktest.Configure(t, doubleentry.New(), s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }

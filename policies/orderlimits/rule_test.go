@@ -26,6 +26,11 @@ func TestRule(t *testing.T) {
 				h.Update(row{1, 1, 101, 5, nil, 1, 1, 100, 5, nil}).Rejects(0, 1, "qty 101")
 				h.Update(row{1, 1, 99, 5, nil, 1, 1, 101, 5, nil}).Accepts() // the old row is not judged
 			}},
+		{Name: "instruments that share a place in memory", Config: `{"limits":[{"instrument":5,"max_qty":10},{"instrument":1029,"max_qty":1000},{"account":1,"instrument":2053,"max_qty":20}]}`,
+			Test: func(t *testing.T, h *sdktest.Harness) {
+				h.Insert(row{1, 5, 11, 5, nil}, row{1, 1029, 11, 5, nil}, row{1, 5, 11, 5, nil}, row{1, 2053, 21, 5, nil}, row{1, 1029, 1000, 5, nil}, row{2, 2053, 21, 5, nil}, row{1, 1029, 1001, 5, nil}, row{1, 5, 10, 5, nil}).
+					Only(0, 2, 3, 6).Rejects(0, 1, "of 10").Rejects(3, 1, "of 20").Rejects(6, 1, "of 1000")
+			}},
 		{Name: "both sides", Config: `{"limits":[{"min_qty":-20,"max_qty":10}]}`,
 			Test: func(t *testing.T, h *sdktest.Harness) {
 				h.Insert(row{1, 1, 10, 5, nil}, row{1, 1, -20, 5, nil}).Accepts()
@@ -111,6 +116,28 @@ func TestMissingColumns(t *testing.T) {
 	for _, part := range []string{`"limit_px" is missing`, "name an account"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v, want %q", err, part)
+		}
+	}
+}
+
+// TestMissingInstrument: limits or marks by instrument need to know it.
+func TestMissingInstrument(t *testing.T) {
+	t.Parallel()
+	for _, config := range []string{`{"limits":[{"instrument":1,"max_qty":1}]}`, `{"limits":[{"band_bps":1}],"reference":"mark"}`} {
+		_, err := sdktest.Configure(t, orderlimits.New(), sdktest.Setup{Config: config, Hooks: hooks("orders", "qty", "limit_px", "account_id"), Lookups: []sdktest.Lookup{{Name: "marks", Columns: 2}}})
+		if err == nil || !strings.Contains(err.Error(), "instruments are told apart") {
+			t.Errorf("%s: %v", config, err)
+		}
+	}
+}
+
+// TestLimitsBelowNothing: the rule itself refuses what the schema of plugin.yaml refuses, for who loads it without that one.
+func TestLimitsBelowNothing(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []string{`{"max_notional":-1}`, `{"band_bps":-1}`} {
+		_, err := sdktest.Configure(t, orderlimits.New(), sdktest.Setup{Config: `{"limits":[` + limit + `]}`, Hooks: hooks("orders", "qty", "limit_px", "account_id", "instrument_id", "arrival_px")})
+		if err == nil || !strings.Contains(err.Error(), "are not negative") {
+			t.Errorf("%s: %v", limit, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidegate/engine/plugins/plugintest"
 	"github.com/tidegate/engine/policies/retainbyage"
+	"github.com/tidegate/engine/sdk"
 	"github.com/tidegate/engine/sdk/abi"
 	"github.com/tidegate/engine/sdk/sdktest"
 )
@@ -37,4 +38,19 @@ func TestPolicy(t *testing.T) {
 		{Name: "half a condition", Config: `{"archive_after":"2d","only":{"column":"state"}}`, Refuses: "column and values go together"},
 		{Name: "no duration", Config: `{"archive_after":"90 days"}`, Refuses: "no duration such as 90d"},
 	}})
+}
+
+// TestWhereverTheStateIs: rows in other states are kept, whichever column of the hook has the state.
+func TestWhereverTheStateIs(t *testing.T) {
+	t.Parallel()
+	for _, columns := range [][]string{{"state", "ts_event"}, {"ts_event", "state"}} {
+		h := sdktest.New(t, retainbyage.New(), sdktest.Setup{Config: `{"delete_after":"1d","only":{"column":"state","values":["done"]}}`, Hooks: []sdk.Hook{{On: "retain", Table: "orders", Columns: columns}}})
+		rows := []row{{"open", int64(1)}, {"done", int64(1)}, {nil, int64(1)}}
+		if columns[0] != "state" {
+			for _, r := range rows {
+				r[0], r[1] = r[1], r[0]
+			}
+		}
+		h.Scan(rows...).Only(1).Says(1, abi.Delete, 2, "")
+	}
 }

@@ -2,10 +2,12 @@ package retainbysize_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/tidegate/engine/plugins/plugintest"
 	"github.com/tidegate/engine/policies/retainbysize"
+	"github.com/tidegate/engine/sdk"
 	"github.com/tidegate/engine/sdk/abi"
 	"github.com/tidegate/engine/sdk/sdktest"
 )
@@ -46,6 +48,9 @@ func TestPolicy(t *testing.T) {
 				t.Errorf("%d queries", h.Lookups())
 			}
 		}},
+		{Name: "nine tenths stay", Config: `{"key":"order_id","max_bytes":1000}`, Lookups: table(1001, 100), Test: func(t *testing.T, h *sdktest.Harness) {
+			h.Scan(scan(9, 13)...).Only(0, 1, 2) // 100 × 900 / 1001 stay, so that 11 go
+		}},
 		{Name: "rows", Config: `{"key":"order_id","max_rows":7,"action":"delete"}`, Lookups: table(0, 10), Test: func(t *testing.T, h *sdktest.Harness) {
 			h.Scan(scan(1, 10)...).Only(0, 1, 2).Says(0, abi.Delete, 1, "")
 		}},
@@ -59,4 +64,20 @@ func TestPolicy(t *testing.T) {
 		{Name: "no limit", Config: `{"key":"order_id"}`, Refuses: "set max_bytes or max_rows"},
 		{Name: "low above max", Config: `{"key":"order_id","max_bytes":10,"low_bytes":11}`, Refuses: "is not within 1 and max_bytes"},
 	}})
+}
+
+// TestWhereverTheStateIs: rows in other states are kept, whichever column of the hook has the state.
+func TestWhereverTheStateIs(t *testing.T) {
+	t.Parallel()
+	h := sdktest.New(t, retainbysize.New(), sdktest.Setup{Config: `{"max_rows":1,"only":{"column":"state","values":["done"]}}`, Lookups: table(5, 5),
+		Hooks: []sdk.Hook{{On: "retain", Table: "orders", Columns: []string{"state", "id"}}}})
+	h.Scan(row{"open", 1}, row{"done", 2}, row{nil, 3}, row{"done", 4}, row{"done", 5}).Only(1, 3)
+}
+
+func TestLowOfNothing(t *testing.T) {
+	t.Parallel()
+	_, err := sdktest.Configure(t, retainbysize.New(), sdktest.Setup{Config: `{"max_bytes":10,"low_bytes":0}`, Lookups: table(5, 5), Hooks: []sdk.Hook{{On: "retain", Table: "orders", Columns: []string{"id"}}}})
+	if err == nil || !strings.Contains(err.Error(), "is not within 1 and max_bytes") {
+		t.Error(err)
+	}
 }

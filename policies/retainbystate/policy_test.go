@@ -2,10 +2,13 @@ package retainbystate_test
 
 import (
 	"encoding/json"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/tidegate/engine/plugins/plugintest"
 	"github.com/tidegate/engine/policies/retainbystate"
+	"github.com/tidegate/engine/sdk"
 	"github.com/tidegate/engine/sdk/abi"
 	"github.com/tidegate/engine/sdk/sdktest"
 )
@@ -66,6 +69,22 @@ func TestPolicy(t *testing.T) {
 				t.Errorf("%d queries, want 2", h.Lookups())
 			}
 		}},
+		{Name: "a question of several that fails", Lookups: []sdktest.Lookup{{Name: "states", Columns: 2, Answer: func(args []any) ([]row, error) {
+			var ids []int64
+			if err := json.Unmarshal([]byte(args[0].(string)), &ids); err != nil {
+				return nil, err
+			}
+			if len(ids) == 1024 {
+				return nil, errors.New("out of reach")
+			}
+			return []row{{ids[0], "closed"}}, nil
+		}}}, Test: func(t *testing.T, h *sdktest.Harness) {
+			rows := make([]row, 1030)
+			for i := range rows {
+				rows[i] = row{i, i}
+			}
+			h.Scan(rows...).Fails("") // nothing is known of the first ones, and some may be held
+		}},
 		{Name: "an answer in part", Lookups: []sdktest.Lookup{{Name: "states", Columns: 2, MaxRows: 1, Answer: states}}, Test: func(t *testing.T, h *sdktest.Harness) {
 			h.Scan(row{1, 2}, row{2, 3}).Fails("more rows than its max_rows") // 3 may be one that is held
 		}},
@@ -77,4 +96,12 @@ func TestPolicy(t *testing.T) {
 		{Name: "no action", Config: `{"states":{"closed":"burn"}}`, Refuses: "none of keep, archive, delete, hold"},
 		{Name: "no states", Config: `{"states":{}}`, Refuses: "name at least one"},
 	}})
+}
+
+func TestWithoutItsQuery(t *testing.T) {
+	t.Parallel()
+	_, err := sdktest.Configure(t, retainbystate.New(), sdktest.Setup{Config: `{"states":{"closed":"archive"}}`, Hooks: []sdk.Hook{{On: "retain", Table: "orders", Columns: []string{"account_id"}}}})
+	if err == nil || !strings.Contains(err.Error(), "the query states is missing") {
+		t.Error(err)
+	}
 }
