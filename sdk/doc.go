@@ -8,17 +8,20 @@
 //
 //	import "github.com/tidegate/engine/sdk"
 //
-//	type limit struct{ qty, most int64 }
+//	type limit struct {
+//		qty  int
+//		most int64
+//	}
 //
 //	func (l *limit) Configure(c *sdk.Config) error {
-//		l.qty, l.most = int64(c.Hook(0).Column("qty")), c.Int("max_qty", 1000)
+//		l.qty, l.most = c.Require(c.Hook(0), "qty"), c.Int("max_qty", 1000)
 //		return nil
 //	}
 //
 //	func (l *limit) Validate(b *sdk.Batch, v *sdk.Verdicts) error {
 //		for row := range b.Len() {
-//			if b.Cell(row, int(l.qty)).Int() > l.most {
-//				v.Reject(row, int(l.qty), 1, "qty is over the limit")
+//			if qty, ok := b.Int(row, l.qty); !ok || qty > l.most {
+//				v.Reject(row, l.qty, 1, "qty is over the limit, or no integer")
 //			}
 //		}
 //		return nil

@@ -52,6 +52,9 @@ func runPluginBench(ctx context.Context, args []string, stdout, stderr io.Writer
 	var results []benchedBatch
 	for _, rows := range []int{1, 1000} {
 		r, err := benchBatch(ctx, m, u, *test, rows, *length)
+		if errors.Is(err, plugins.ErrFault) && len(m.Capabilities.Lookup) > 0 {
+			err = fmt.Errorf("%w: there is no database here, so nobody answers its queries: name a test (--test) whose rows, repeated %s, ask none", err, count(int64(rows), "time"))
+		}
 		if err != nil {
 			return failure(stderr, "plugin bench", errors.Join(err, u.Close()))
 		}

@@ -149,7 +149,7 @@ func (t *triedPlugin) verdict() error {
 	case t.GoTests == "failed":
 		return errors.New("the Go tests failed")
 	case len(t.Tests) == 0 && t.GoTests != "passed":
-		return errors.New("nothing was tested: add tests to plugin.yaml, they also run whenever the plug-in is loaded")
+		return errors.New("nothing was tested: add tests to plugin.yaml, about rows that need no answer of a query (there is no database here); they also run whenever the plug-in is loaded")
 	}
 	return nil
 }

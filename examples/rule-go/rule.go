@@ -8,6 +8,7 @@ const (
 	codeLot    = 1
 	codeSymbol = 2
 	codeLarge  = 3
+	codeType   = 4
 )
 
 // lotSize is the rule. An engine has several copies of it and asks each from one goroutine at a time, so it needs no locks.
@@ -35,9 +36,12 @@ func (l *lotSize) Configure(c *sdk.Config) error {
 // Validate implements sdk.Validator. A row without a verdict is accepted; what is allocated is allocated in Configure.
 func (l *lotSize) Validate(b *sdk.Batch, v *sdk.Verdicts) error {
 	for row := range b.Len() {
-		symbol, qty := b.Cell(row, l.symbol).Text(), b.Cell(row, l.qty).Int()
+		symbol := b.Cell(row, l.symbol).Text()
+		qty, ok := b.Int(row, l.qty)
 		lot, known := l.lots[symbol]
 		switch {
+		case !ok: // Cell.Int would make 0 of it, which is a whole number of lots
+			v.Reject(row, l.qty, codeType, "the quantity is no integer")
 		case !known:
 			v.Reject(row, l.symbol, codeSymbol, l.message.Start("no lot is known for ").Text(symbol).String())
 		case qty%lot != 0:

@@ -22,6 +22,7 @@ func cases(t *testing.T, h *sdktest.Harness) {
 		Rejects(0, codeLot, "qty 1001 is no multiple of the lot, 1000").Rejects(1, codeLot, "").Rejects(2, codeSymbol, "BTCUSD").Rejects(3, codeSymbol, "")
 	h.Insert(row{"XAUUSD", 50_000}).Accepts().Warns(0, codeLarge, "500 lots")
 	h.Update(row{"EURUSD", 1, "EURUSD", 1000}).Rejects(0, codeLot, "")
+	h.Insert(row{"EURUSD", 1000.5}, row{"EURUSD", "1001"}, row{"EURUSD", nil}).Rejects(0, codeType, "no integer").Rejects(1, codeType, "").Rejects(2, codeType, "") // Cell.Int of these is 0, a whole lot
 }
 
 func TestLotSize(t *testing.T) {
