@@ -171,7 +171,7 @@ func (h *Harness) call(op sdk.Op, rows int, fill func(cols int) error) *Result {
 	}
 	answer, err := h.asker.Ask(hook.On, &h.batch, h.setup.at())
 	slices.SortFunc(answer.Records, func(a, b abi.Record) int { return int(a.Row) - int(b.Row) })
-	return &Result{t: h.t, Answer: answer, Err: err, Rows: rows}
+	return &Result{t: h.t, on: hook.On, Answer: answer, Err: err, Rows: rows}
 }
 
 // Log is what the plug-in has logged, as "level text".
@@ -204,7 +204,8 @@ func (h *Harness) Lookups() int {
 
 // Result is what one call gave, with its checks.
 type Result struct {
-	t testing.TB
+	t  testing.TB
+	on string // the hook: numbers of verdicts and of actions overlap
 	Answer
 	// Err is why the plug-in could not judge; nil where it did.
 	Err error
@@ -227,7 +228,7 @@ func (r *Result) Accepts() *Result {
 		return r
 	}
 	for _, v := range r.Records {
-		if v.Action != abi.Warn {
+		if r.on != "validate" || v.Action != abi.Warn {
 			r.t.Errorf("row %d: action %d, code %d: %q; want nothing", v.Row, v.Action, v.Code, v.Message)
 		}
 	}

@@ -113,11 +113,31 @@ func (w *World) Services() sdk.Services {
 		Log:    func(l sdk.Level, text string) { w.Log(uint32(l), text) },
 		Count:  w.Count,
 		Lookup: w.Lookup,
-		Get:    func(key string) ([]byte, bool, error) { v, ok := w.Get(key); return v, ok, nil },
-		Put:    func(key string, value []byte) (bool, error) { w.Put(key, value); return true, nil },
-		Remove: func(key string) error { w.Put(key, nil); return nil },
-		Post:   w.Post,
+		Get:    func(key string) ([]byte, bool, error) { v, ok := w.Get(key); return v, ok, keepable(key, nil) },
+		Put: func(key string, value []byte) (bool, error) {
+			if err := keepable(key, value); err != nil {
+				return false, err
+			}
+			w.Put(key, append([]byte{}, value...)) // no bytes are a value, too
+			return true, nil
+		},
+		Remove: func(key string) error {
+			if err := keepable(key, nil); err != nil {
+				return err
+			}
+			w.Put(key, nil)
+			return nil
+		},
+		Post: w.Post,
 	}
+}
+
+// keepable reports what an engine takes: keys of 1 to 256 bytes, values of at most 64 KiB.
+func keepable(key string, value []byte) error {
+	if key == "" || len(key) > 256 || len(value) > 64<<10 {
+		return sdk.ErrInvalid
+	}
+	return nil
 }
 
 // Log remembers a line as "level text".
