@@ -266,9 +266,11 @@ func TestNothingIsLeftRunning(t *testing.T) {
 				if _, err := db.Exec(context.Background(), "INSERT INTO t VALUES (?)", i); err != nil {
 					t.Error(err)
 				}
-				_ = db.View(context.Background(), func(ctx context.Context, tx *engine.Tx) error {
+				if err := db.View(context.Background(), func(ctx context.Context, tx *engine.Tx) error {
 					return drained(tx.Query(ctx, "SELECT * FROM t"))
-				}, engine.WithClass(engine.Class(i%5)))
+				}, engine.WithClass(engine.Class(i%5))); err != nil {
+					t.Error(err)
+				}
 			})
 		}
 		wg.Wait()

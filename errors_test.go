@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidegate/engine"
 )
@@ -137,8 +138,13 @@ func TestCauseOfContext(t *testing.T) {
 	}
 	ctx, cancel = context.WithCancelCause(t.Context())
 	go func() {
-		eventually(t, "a reader at work", func() bool { return db.Stats().Readers.InUse == 1 })
-		cancel(errMine)
+		defer cancel(errMine)
+		for end := time.Now().Add(30 * time.Second); db.Stats().Readers.InUse != 1; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Error("no reader came to work")
+				return
+			}
+		}
 	}()
 	err = db.QueryRow(ctx, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n").Scan(new(int))
 	if !errors.Is(err, errMine) {

@@ -67,6 +67,9 @@ func TestSchemaChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if len(seen) != 4 {
+			t.Errorf("a row came in these ways alone: %v", seen)
+		}
 		for how, got := range seen {
 			if got != want {
 				t.Errorf("%s: %s, want %s", how, got, want)

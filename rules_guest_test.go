@@ -206,7 +206,7 @@ func TestQuarantinedGuest(t *testing.T) {
 	if _, err := d.Exec(ctx, "INSERT INTO staged VALUES (3, 'A', -1)"); err != nil {
 		t.Errorf("a table without the rule: %v", err)
 	}
-	if stored, err := d.Rules().Rejections(ctx, 100); err != nil || len(stored) > 7+int(time.Since(began)/time.Second) {
+	if stored, err := d.Rules().Rejections(ctx, 100); err != nil || len(stored) < 6 || len(stored) > 7+int(time.Since(began)/time.Second) {
 		t.Errorf("%d verdicts are stored (%v): each refused write says the same", len(stored), err)
 	}
 	if h := d.Health(ctx); h.OK || h.Level() != engine.HealthDegraded {

@@ -158,6 +158,7 @@ func TestDoubleEntryOfOneCurrency(t *testing.T) {
 func TestQueriesOfRetention(t *testing.T) {
 	t.Parallel()
 	db := policed(t)
+	tried := 0
 	for folder, args := range map[string]map[string][]any{"retainbysize": {"size": nil, "cutoff": {0}}, "retainbystate": {"states": {"[1,2,9]"}}} {
 		m := plugintest.Manifest(t, filepath.Join("policies", folder), folder, nil)
 		for _, q := range m.Capabilities.Lookup {
@@ -180,6 +181,10 @@ func TestQueriesOfRetention(t *testing.T) {
 			if want := map[string]int{"size": 1, "cutoff": 0, "states": 2}[q.Name]; n != want {
 				t.Errorf("%s: %s: %d rows, want %d", folder, q.Name, n, want)
 			}
+			tried++
 		}
+	}
+	if tried != 3 {
+		t.Errorf("%d queries were tried, want 3", tried)
 	}
 }

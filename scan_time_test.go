@@ -3,6 +3,7 @@ package engine_test
 import (
 	"database/sql"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,8 +56,15 @@ func TestScanTime(t *testing.T) {
 		if !got.Equal(c.want) || !null.Valid || !null.Time.Equal(c.want) || !generic.V.Equal(c.want) || pointer == nil || !pointer.Equal(c.want) {
 			t.Errorf("%s: %v, %v, %v, %v; want %v", c.expr, got, null.Time, generic.V, pointer, c.want)
 		}
-		if _, off := got.Zone(); off != 0 && c.want.Equal(got) && c.expr[len(c.expr)-2] != '0' {
-			t.Errorf("%s: zone offset %d", c.expr, off)
+		zone := 0 // what does not tell of another is of UTC
+		switch {
+		case strings.HasSuffix(c.expr, "+02:00'"), strings.HasSuffix(c.expr, "+0200'"):
+			zone = 2 * 60 * 60
+		case strings.HasSuffix(c.expr, "-05:30'"):
+			zone = -(5*60 + 30) * 60
+		}
+		if _, off := got.Zone(); off != zone {
+			t.Errorf("%s: zone offset %d, want %d", c.expr, off, zone)
 		}
 	}
 	for _, expr := range []string{"'yesterday'", "''", "'12:34:56'", "'2024-13-01'", "'2024-02-30'", "'20240501'", "x'01'", "-1.0", "1714566896.5", "'2024-05-01 25:00:00'"} {
