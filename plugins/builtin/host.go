@@ -172,7 +172,7 @@ func (in *instance) call(ctx context.Context, h plugins.Hook, b *abi.Batch, at t
 		}
 		in.ctx = nil
 	}()
-	in.ctx, in.served, in.counted, in.failed = ctx, 0, 0, nil
+	in.ctx, in.served, in.counted, in.failed = ctx, -rowServices*b.Rows(), 0, nil
 	if in.raw, err = b.Append(in.raw[:0]); err != nil {
 		return nil, true, err
 	}
@@ -193,8 +193,11 @@ func (in *instance) call(ctx context.Context, h plugins.Hook, b *abi.Batch, at t
 	return records, true, nil
 }
 
-// maxServices is how many services one call may ask for, as many as of a module.
-const maxServices = 1000
+// How many services one call may ask for, and how many more for each of its rows: as many as of a module.
+const (
+	maxServices = 1000
+	rowServices = 2
+)
 
 // offer is what the manifest grants.
 func (in *instance) offer() sdk.Services {

@@ -20,7 +20,8 @@ const (
 	maxKey       = 256
 	maxValue     = 64 << 10
 	maxMetric    = 100
-	maxServices  = 1000 // calls of lookup, kv and outbox
+	maxServices  = 1000 // calls of lookup, kv and outbox, besides
+	rowServices  = 2    // those of each row: a rule that counts reads and writes a value for each of its keys
 	maxSleep     = 1_000_000_000
 	serviceCost  = 2000 // what a call of a service costs in fuel, besides its bytes
 	logCost      = 200

@@ -75,6 +75,7 @@ func (u *Unit) run(ctx context.Context, in *instance, h plugins.Hook, b *abi.Bat
 		began = time.Now()
 	}
 	in.begin(ctx, at, began, u.lim.Fuel+u.lim.FuelPerRow*int64(b.Rows()), time.Duration(u.lim.Deadline))
+	in.served = -rowServices * b.Rows()
 	out.Verdicts, err = in.ask(export, b)
 	out.Fuel, out.Pages = in.burnt, in.mem.Size()>>16
 	in.ctx = nil

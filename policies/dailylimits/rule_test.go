@@ -57,6 +57,14 @@ func TestRule(t *testing.T) {
 			h.At(noon).Update(row{3, int64(math.MaxInt64), 3, int64(math.MinInt64)}).Accepts()
 			h.At(noon).Delete(row{1, 50}, row{1, 50}).Accepts()
 		}},
+		{Name: "more accounts than a call has services", Config: `{"max_rows":1}`, Test: func(t *testing.T, h *sdktest.Harness) {
+			rows := make([]row, 4096) // as many as a call has
+			for i := range rows {
+				rows[i] = row{i, 1}
+			}
+			h.At(noon).Insert(rows...).Accepts()
+			h.At(noon).Insert(rows[4095]).Rejects(0, 1, "row 2")
+		}},
 		{Name: "no integers", Config: `{"max_rows":1}`, Test: func(t *testing.T, h *sdktest.Harness) {
 			h.Insert(row{"x", 1}, row{nil, 1}, row{1, nil}, row{1, 1.5}, row{1, 1}).Only(0, 1, 2, 3).Rejects(0, 3, "").Rejects(2, 4, "")
 		}},
