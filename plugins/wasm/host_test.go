@@ -224,6 +224,8 @@ func TestLoadRefuses(t *testing.T) {
 		"refuses the arena":  {"memory 1\nfunc $marker () -> () tg_abi_1\nend\nfunc $alloc (i32) -> (i32) tg_alloc\ni32.const 0\nend\n" + validate, nil, plugins.FaultOutOfMemory, "tg_alloc"},
 		"lies on the arena":  {"memory 1\nfunc $marker () -> () tg_abi_1\nend\nfunc $alloc (i32) -> (i32) tg_alloc\ni32.const 65528\nend\n" + validate, nil, plugins.FaultABI, "tg_alloc"},
 		"features":           {small(validate + "func $f (i64) -> (i64) tg_features\ni64.const 4\nend\n"), nil, plugins.FaultLoad, "newer engine"},
+		"trap in features":   {small(validate + "func $f (i64) -> (i64) tg_features\nunreachable\nend\n"), nil, plugins.FaultTrap, "unreachable"},
+		"trap in configure":  {small(validate + "func $f (i32 i32) -> (i64) tg_configure\nunreachable\nend\n"), nil, plugins.FaultTrap, "unreachable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, h, assemble(t, c.text), c.change)

@@ -3,6 +3,7 @@ package wasm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -127,7 +128,11 @@ func (u *Unit) start(ctx context.Context) (*instance, error) {
 	in.base = context.WithValue(context.Background(), instanceKey{}, in)
 	in.state = state{ctx: ctx}
 	memory := experimental.WithMemoryAllocator(in.base, experimental.MemoryAllocatorFunc(allocate))
-	mod, err := u.rt.InstantiateModule(memory, u.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	var mod api.Module
+	err := survive(func() (err error) {
+		mod, err = u.rt.InstantiateModule(memory, u.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+		return err
+	})
 	if err != nil {
 		return nil, fault(u.m, plugins.FaultLoad, "%s", firstLines(err.Error(), 6))
 	}
@@ -175,8 +180,12 @@ func (u *Unit) compile(ctx context.Context, wasm []byte, parsed *module.Module) 
 	compiled := make(chan result, 1)
 	rt := u.rt
 	go func() {
-		code, err := rt.CompileModule(base, wasm)
-		compiled <- result{code, err}
+		var r result
+		r.err = survive(func() (err error) {
+			r.code, err = rt.CompileModule(base, wasm)
+			return err
+		})
+		compiled <- r
 	}()
 	late := func(err error) error {
 		go func() { // the compiler ends by itself some time
@@ -204,10 +213,21 @@ func (u *Unit) compile(ctx context.Context, wasm []byte, parsed *module.Module) 
 	}
 }
 
-// features are those that package module lets through.
+// survive turns a panic of the runtime into an error: a module that it chokes on costs its own load, not the process.
+func survive(work func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the WebAssembly runtime panicked (%v): this engine cannot run the module", p)
+		}
+	}()
+	return work()
+}
+
+// features are those that package module lets through, and reference types, which it does not: without them the runtime takes every element segment for an active one, and panics at
+// one that is passive.
 func features() api.CoreFeatures {
 	return api.CoreFeatureMutableGlobal | api.CoreFeatureMultiValue | api.CoreFeatureSignExtensionOps |
-		api.CoreFeatureNonTrappingFloatToIntConversion | api.CoreFeatureBulkMemoryOperations
+		api.CoreFeatureNonTrappingFloatToIntConversion | api.CoreFeatureBulkMemoryOperations | api.CoreFeatureReferenceTypes
 }
 
 // offer builds the host's modules with just what the guest imports.

@@ -49,7 +49,8 @@ type run struct {
 }
 
 func features() api.CoreFeatures {
-	return api.CoreFeatureMutableGlobal | api.CoreFeatureBulkMemoryOperations | api.CoreFeatureMultiValue | api.CoreFeatureNonTrappingFloatToIntConversion | api.CoreFeatureSignExtensionOps
+	return api.CoreFeatureMutableGlobal | api.CoreFeatureBulkMemoryOperations | api.CoreFeatureMultiValue | api.CoreFeatureNonTrappingFloatToIntConversion | api.CoreFeatureSignExtensionOps |
+		api.CoreFeatureReferenceTypes // or wazero panics at passive element segments; package module lets none of them through
 }
 
 // instantiate compiles a binary in a runtime of its own. env answers imports of the random modules of binaryen.

@@ -288,6 +288,9 @@ func (p *parser) elementSegments(s *reader) {
 		if p.elements += n; p.elements > maxElements {
 			s.fail("more than %d elements of segments", maxElements)
 		}
+		if s.err == nil && e.Mode == Active && !p.m.Table.holds(e.Offset, n) {
+			s.fail("an element segment runs past the end of its table")
+		}
 		for range n {
 			fn := s.u32()
 			if s.err == nil && int(fn) >= p.m.NumFuncs() {
@@ -300,6 +303,15 @@ func (p *parser) elementSegments(s *reader) {
 		}
 		p.m.Elements = append(p.m.Elements, e)
 	}
+}
+
+// holds reports whether so many elements have room from a constant offset on. The runtime leaves those out that have none, without a word.
+func (l *Limits) holds(offset []byte, n int) bool {
+	r := reader{b: offset}
+	if r.byte() != 0x41 {
+		return false
+	}
+	return int64(uint32(r.signed(32)))+int64(n) <= int64(l.Min)
 }
 
 func (p *parser) code(s *reader) {
