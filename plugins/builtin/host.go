@@ -225,25 +225,27 @@ func (in *instance) post(endpoint string, message []byte) (ok bool, err error) {
 	if !slices.Contains(u.m.Capabilities.Outbox, endpoint) {
 		return false, nil
 	}
-	if s := u.services.Outbox; s != nil {
-		ok, err = s.Put(in.ctx, u.m.Name, endpoint, message)
-	} else if s := contract.OutboxFrom(in.ctx); s != nil {
-		ok, err = s.Post(in.ctx, endpoint, message)
-	} else {
+	out := contract.OutboxFrom(in.ctx)
+	if u.services.Outbox == nil && out == nil {
 		return false, nil
 	}
-	return ok, in.count(err)
+	if err := in.count(); err != nil { // ahead of the post: what is refused must not be sent
+		return false, err
+	}
+	if s := u.services.Outbox; s != nil {
+		ok, err = s.Put(in.ctx, u.m.Name, endpoint, message)
+	} else {
+		ok, err = out.Post(in.ctx, endpoint, message)
+	}
+	in.check(err)
+	return ok, nil
 }
 
 // maxLine is what is kept of a line of log.
 const maxLine = 1024
 
-// count bounds what a call may ask for, and ends a call whose host has failed.
-func (in *instance) count(err error) error {
-	if err != nil {
-		in.failed = err
-		panic(errService)
-	}
+// count bounds what a call may ask for.
+func (in *instance) count() error {
 	if in.served++; in.served > maxServices {
 		return sdk.ErrRefused
 	}
@@ -262,7 +264,7 @@ func (in *instance) lookup(query int, raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, sdk.ErrInvalid
 	}
-	if err := in.count(nil); err != nil {
+	if err := in.count(); err != nil {
 		return nil, err
 	}
 	var b []byte
@@ -277,9 +279,6 @@ func (in *instance) lookup(query int, raw []byte) ([]byte, error) {
 	} else {
 		return nil, sdk.ErrRefused
 	}
-	if err != nil {
-		in.failed = err
-		panic(errService)
-	}
+	in.check(err)
 	return b, nil
 }

@@ -31,7 +31,7 @@ func (in *instance) keeps(key string, size int) (plugins.KV, error) {
 	if kv == nil {
 		return nil, sdk.ErrRefused
 	}
-	return kv, in.count(nil)
+	return kv, in.count()
 }
 
 func (in *instance) get(key string) ([]byte, bool, error) {

@@ -99,3 +99,29 @@ func TestSinkOfRegistry(t *testing.T) {
 		t.Errorf("sinks %v", got)
 	}
 }
+
+// flood posts until it is refused.
+type flood struct{ posted int }
+
+func (f *flood) Notify(b *sdk.Batch, _ *sdk.Deliveries) error {
+	for ; f.posted < 5000; f.posted++ {
+		if err := b.Post("ops", sdk.Post{}); err != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// A message that is refused because of the bound of a call is not taken all the same: the sink would send it again.
+func TestRefusedIsNotPosted(t *testing.T) {
+	t.Parallel()
+	f := &flood{}
+	s, err := builtin.Sink(t.Context(), builtin.SinkSetup{Name: "flood", Make: func() any { return f }, Endpoints: []string{"ops"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b box
+	if _, err := s.Notify(contract.WithOutbox(t.Context(), &b), []sdk.Alert{{ID: 1}}, time.Unix(0, 0)); err != nil || f.posted != 1002 || len(b.got) != f.posted {
+		t.Errorf("%d posts were taken, and the sink knows of %d, %v", len(b.got), f.posted, err)
+	}
+}

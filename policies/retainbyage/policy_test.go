@@ -22,7 +22,7 @@ func TestPolicy(t *testing.T) {
 	plugintest.Run(t, plugintest.Policy{Dir: ".", New: retainbyage.New, Cases: []plugintest.Case{
 		{Name: "ages", Config: `{"archive_after":"90d","delete_after":"365d"}`, Test: func(t *testing.T, h *sdktest.Harness) {
 			h.At(now).Scan(row{1, ago(90 * day), ""}, row{2, ago(90*day + 1), ""}, row{3, ago(365 * day), ""}, row{4, ago(365*day + 1), ""}, row{5, ago(-day), ""},
-				row{6, nil, ""}, row{7, "2020-01-01", ""}, row{8, 1.5, ""}, row{9, int64(math.MinInt64), ""}, row{10, int64(math.MaxInt64), ""}).
+				row{6, nil, ""}, row{7, "2020-01-01", ""}, row{8, 1.5, ""}, row{9, int64(math.MinInt64), ""}, row{10, int64(math.MaxInt64), ""}, row{11, ago(0), ""}, row{12, ago(-1), ""}).
 				Only(1, 2, 3, 8).Says(1, abi.Archive, 1, "").Says(2, abi.Archive, 1, "").Says(3, abi.Delete, 2, "").Says(8, abi.Delete, 2, "").Within(20_000)
 		}},
 		{Name: "units that cannot be", Config: `{"archive_after":"1d","unit":"s"}`, Test: func(t *testing.T, h *sdktest.Harness) {
