@@ -16,8 +16,9 @@ import (
 // Retryable is a guarantee: when it reports true, the call that returned err had no effect at all on the database, and the same call
 // may succeed a little later. It is true for calls that were turned away before they began ([ErrOverloaded], [ErrUnavailable]), for
 // transactions that were lost through no fault of their own ([ErrNotApplied]), and where another program kept the lock ([ErrBusy]).
-// It is false for [ErrOutcomeUnknown], for everything that would fail again, and for errors that are not the engine's, such as those
-// of a context: a call that ran out of time may have run out of it after its COMMIT began.
+// It is false for [ErrOutcomeUnknown], for everything that would fail again, and for errors that are not the engine's. Those of a context
+// are among these, though nothing was applied then either (a call whose time is over after its COMMIT began gets [ErrOutcomeUnknown]): whoever
+// has no time left has none for another run.
 //
 // The guarantee covers what the call did to the database. What a closure did elsewhere is its own affair.
 //
