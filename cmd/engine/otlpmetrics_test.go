@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	otlp "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/protobuf/proto"
@@ -187,6 +191,40 @@ func TestServeSendsMetrics(t *testing.T) {
 }
 
 // TestMetricsWanted: the setting and OpenTelemetry's own variables.
+// flakyExporter fails while it is told to. The interface that it embeds has methods that nobody calls here.
+type flakyExporter struct {
+	sdkmetric.Exporter
+	err error
+}
+
+func (f *flakyExporter) Export(context.Context, *metricdata.ResourceMetrics) error { return f.err }
+
+// A collector that is away for many intervals is one line in the log when it goes and one, with what it has missed, when it comes back.
+func TestMetricsThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	exporter := &flakyExporter{}
+	w := &watchedMetrics{Exporter: exporter, log: slog.New(slog.NewTextHandler(&log, nil))}
+	for range 2 {
+		for _, err := range []error{errors.New("connection refused"), errors.New("connection refused"), errors.New("timeout"), nil, nil} {
+			exporter.err = err
+			if err := w.Export(t.Context(), nil); err != nil {
+				t.Errorf("the SDK is told %v, and would say so in its own words", err)
+			}
+		}
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("%d lines: %s", len(lines), log.String())
+	}
+	for i, line := range lines {
+		want := []string{"level=WARN", "batches_lost=3"}[i%2]
+		if !strings.Contains(line, want) {
+			t.Errorf("line %d: no %s in %s", i+1, want, line)
+		}
+	}
+}
+
 func TestMetricsWanted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -193,10 +193,9 @@ func TestQuoteThatComesLateKeepsTheMark(t *testing.T) {
 		if err := b.Record(t.Context(), []market.Event{e}); err != nil {
 			t.Fatal(err)
 		}
-	}
-	l, err := b.Quote(t.Context(), share)
-	if err != nil || l.Bid != 5000 || l.Mark != 5100 {
-		t.Errorf("%+v, %v", l, err)
+		if l, err := b.Quote(t.Context(), share); err != nil || l.Bid != 5000 || l.Mark != 5100 {
+			t.Errorf("after the quote of %d: %+v, %v", e.TS-b.now, l, err)
+		}
 	}
 	if n := b.number(`SELECT count(*) FROM quotes WHERE instrument_id = 1`); n != 3 {
 		t.Errorf("%d quotes kept, want 3", n)

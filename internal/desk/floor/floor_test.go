@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidegate/engine"
+	"github.com/tidegate/engine/internal/desk"
 	"github.com/tidegate/engine/internal/desk/floor"
 	"github.com/tidegate/engine/internal/desk/sim"
 	"github.com/tidegate/engine/migrations"
@@ -73,6 +74,32 @@ func TestBooksHoldUnderLoadAndFaults(t *testing.T) {
 	var out strings.Builder
 	if err := r.Print(&out); err != nil || strings.Contains(out.String(), "BROKEN") || !strings.Contains(out.String(), "simulated") {
 		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// Books that a snapshot shows torn are told even where no invariant sees it: money that went from one account to another, where each account's
+// currencies sum to zero.
+func TestTornBooksEndTheRun(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	cfg := config()
+	cfg.Sessions, cfg.Duration = 2, 50*time.Millisecond
+	if _, err := floor.Run(t.Context(), db, cfg); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		`INSERT INTO ledger_txns (txn_id, account_id, kind, ref, trade_date, ts_event, ts_recv) VALUES (777777, 1, 'transfer', 7, 20260901, 1, 1)`,
+		`INSERT INTO ledger_transfers (txn_id, line, debit_id, credit_id, ccy, amount) SELECT 777777, 1, d.ledger_id, c.ledger_id, 'USD', 5 FROM ledger_accounts d, ledger_accounts c
+ WHERE d.account_id = 1 AND c.account_id = 2 AND d.role = 'cash' AND c.role = 'cash' AND d.ccy = 'USD' AND c.ccy = 'USD'`,
+	} {
+		if res, err := db.Exec(t.Context(), sql); err != nil || res.RowsAffected != 1 {
+			t.Fatalf("%d rows, %v", res.RowsAffected, err)
+		}
+	}
+	cfg.Duration = time.Hour
+	var torn *desk.TornError
+	if _, err := floor.Run(t.Context(), db, cfg); !errors.As(err, &torn) || torn.Currency != "USD" || torn.Off != 5 && torn.Off != -5 {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -119,8 +119,9 @@ func TestSignalsAgain(t *testing.T) {
 func TestSignalsFindsLosses(t *testing.T) {
 	t.Parallel()
 	for name, trigger := range map[string]string{
-		"acknowledged": "CREATE TRIGGER loses AFTER INSERT ON signals WHEN NEW.signal_id % 7 = 0 AND NEW.ts_event > 1000000000000 BEGIN DELETE FROM signals WHERE signal_id = NEW.signal_id; END",
-		"vetoed":       "CREATE TRIGGER vetoes BEFORE INSERT ON signals WHEN NEW.signal_id % 7 = 0 AND NEW.ts_event > 1000000000000 BEGIN SELECT RAISE(ABORT, 'vetoed'); END",
+		"are in the database": "CREATE TRIGGER loses AFTER UPDATE OF status ON signals WHEN NEW.signal_id % 7 = 0 BEGIN DELETE FROM signals WHERE signal_id = NEW.signal_id; END", // nobody asks for it again
+		"acknowledged":        "CREATE TRIGGER loses AFTER INSERT ON signals WHEN NEW.signal_id % 7 = 0 AND NEW.ts_event > 1000000000000 BEGIN DELETE FROM signals WHERE signal_id = NEW.signal_id; END",
+		"vetoed":              "CREATE TRIGGER vetoes BEFORE INSERT ON signals WHEN NEW.signal_id % 7 = 0 AND NEW.ts_event > 1000000000000 BEGIN SELECT RAISE(ABORT, 'vetoed'); END",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
