@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,12 +41,15 @@ func runPluginReplay(ctx context.Context, args []string, stdout, stderr io.Write
 	f := flags("plugin replay", "[flags] FOLDER|FILE", pluginReplayExamples)
 	s := sourceFlags(f, "config")
 	limit := f.Int("limit", 0, "at most so many rows of a table; 0 is all")
-	asJSON := f.Bool("json", false, "print one JSON object")
+	asJSON := f.Bool("json", false, "print one JSON list, an object for each hook")
 	positional, code, done := parse(f, args, stdout, stderr)
 	if done {
 		return code
 	}
 	dir, err := one(positional, "the folder of the plug-in, or its packed file")
+	if err == nil && *limit < 0 {
+		err = errors.New("--limit must not be negative; 0 is all")
+	}
 	if err != nil {
 		return misuse(stderr, "engine plugin replay", err)
 	}
@@ -72,6 +76,9 @@ func replayPlugin(ctx context.Context, s *sources, dir string, limit int) (_ []r
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, u.Close()) }()
+	if !slices.ContainsFunc(m.Hooks, func(h plugins.HookSpec) bool { return h.On == plugins.HookValidate.String() }) {
+		return nil, fmt.Errorf("plug-in %s is no rule: it has no hook validate, to which rows could be shown", m.Name)
+	}
 	if len(m.Capabilities.Lookup) > 0 || m.Capabilities.KV != nil {
 		return nil, errors.New("the rule looks other rows up or keeps values, which it can do only in a transaction that is judged: load it in shadow mode instead")
 	}
@@ -88,7 +95,7 @@ func replayPlugin(ctx context.Context, s *sources, dir string, limit int) (_ []r
 			}
 			r := replayed{Table: h.Table, First: []string{}}
 			if err := r.run(ctx, tx, u, uint32(i), h.Columns, limit); err != nil {
-				return err
+				return fmt.Errorf("hooks[%d] of plugin.yaml, table %s: %w", i, h.Table, err)
 			}
 			out = append(out, r)
 		}
@@ -99,7 +106,7 @@ func replayPlugin(ctx context.Context, s *sources, dir string, limit int) (_ []r
 
 // run shows the rows of a table to the rule.
 func (r *replayed) run(ctx context.Context, tx *engine.Tx, u plugins.Unit, schema uint32, columns []string, limit int) error {
-	if limit <= 0 {
+	if limit == 0 {
 		limit = -1
 	}
 	rows, err := tx.Query(ctx, "SELECT "+quotedNames(columns)+" FROM "+quotedNames([]string{r.Table})+" LIMIT ?", limit)
