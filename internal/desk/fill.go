@@ -164,6 +164,9 @@ func (d *Desk) fill(ctx context.Context, tx *engine.Tx, ids rowIDs, x Execution)
 	}
 	f := money.Fill{Side: s.side, Qty: x.Qty, Notional: notional}
 	_, realised, err := d.cost(ctx, tx, s, f)
+	if errors.Is(err, money.ErrOverflow) {
+		return refuse("position exceeds 63 bits")
+	}
 	if err != nil {
 		return Booking{}, err
 	}

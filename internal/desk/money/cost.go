@@ -73,12 +73,14 @@ func settle(p Position, f Fill, kept func(left int64) (int64, error)) (Position,
 		return p, 0, fmt.Errorf("money: a fill of %d on side %d; want a positive quantity and side 1 or -1", f.Qty, f.Side)
 	}
 	side := int64(f.Side)
-	after := Position{Qty: p.Qty + side*f.Qty}
-	paid := side * f.Notional
-	var err error
+	qty, err := sum(p.Qty, side*f.Qty)
+	if err != nil {
+		return p, 0, err
+	}
+	after, paid := Position{Qty: qty}, side*f.Notional
 	switch {
 	case p.Qty == 0 || p.Qty > 0 == (side > 0):
-		after.Cost = p.Cost + paid
+		after.Cost, err = sum(p.Cost, paid)
 	case after.Qty == 0:
 	case after.Qty > 0 == (p.Qty > 0):
 		after.Cost, err = kept(after.Qty)
@@ -88,5 +90,9 @@ func settle(p Position, f Fill, kept func(left int64) (int64, error)) (Position,
 	if err != nil {
 		return p, 0, err
 	}
-	return after, after.Cost - p.Cost - paid, nil
+	realised, err := sum(after.Cost, -p.Cost, -paid)
+	if err != nil {
+		return p, 0, err
+	}
+	return after, realised, nil
 }

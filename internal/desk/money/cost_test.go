@@ -1,6 +1,8 @@
 package money_test
 
 import (
+	"errors"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -136,6 +138,26 @@ func TestAverage(t *testing.T) {
 	for _, f := range []money.Fill{{Side: 0, Qty: 1}, {Side: 1, Qty: 0}, {Side: 1, Qty: -1}} {
 		if _, _, err := money.Average(p, f); err == nil {
 			t.Errorf("%+v was booked", f)
+		}
+	}
+}
+
+// What does not fit 63 bits is refused, and never wraps round to a position of the other side.
+func TestCostOverflow(t *testing.T) {
+	t.Parallel()
+	const most = math.MaxInt64
+	for name, history := range map[string][]money.Entry{
+		"quantity":       {{Side: 1, Qty: most, Notional: 1}, {Side: 1, Qty: 1, Notional: 1}},
+		"short quantity": {{Side: -1, Qty: most, Notional: 1}, {Side: -1, Qty: 2, Notional: 1}},
+		"cost":           {{Side: 1, Qty: 1, Notional: most}, {Side: 1, Qty: 1, Notional: 1}},
+		"profit":         {{Side: 1, Qty: 1, Notional: most}, {Side: -1, Qty: 1, Notional: -2}},
+		"total":          {{Side: -1, Qty: 1, Notional: most}, {Side: 1, Qty: 1}, {Side: -1, Qty: 1, Notional: most}, {Side: 1, Qty: 1}},
+		"adjustment":     {{Side: 1, Qty: most, Notional: 1}, {Qty: 1}},
+	} {
+		for _, method := range []money.Method{money.MethodAverage, money.MethodFIFO} {
+			if p, total, err := money.Replay(method, history); !errors.Is(err, money.ErrOverflow) {
+				t.Errorf("%s, %s: %+v realised %d, %v", name, method, p, total, err)
+			}
 		}
 	}
 }

@@ -37,10 +37,17 @@ func replay(method Method, history []Entry) (p Position, total int64, lots []Lot
 	// lots are of the position's side, oldest first
 	for _, e := range history {
 		if e.Side == 0 {
-			if lots, err = adjust(lots, p.Qty, e); err != nil {
+			var after Position
+			if after.Qty, err = sum(p.Qty, e.Qty); err == nil {
+				after.Cost, err = sum(p.Cost, e.Notional)
+			}
+			if err == nil {
+				lots, err = adjust(lots, p.Qty, e)
+			}
+			if err != nil {
 				return p, total, lots, err
 			}
-			p.Qty, p.Cost = p.Qty+e.Qty, p.Cost+e.Notional
+			p = after
 			continue
 		}
 		f := Fill{Side: e.Side, Qty: e.Qty, Notional: e.Notional}
@@ -57,7 +64,10 @@ func replay(method Method, history []Entry) (p Position, total int64, lots []Lot
 			return p, total, lots, err
 		}
 		lots = keepLots(lots, p, next, f)
-		p, total = next, total+realised
+		p = next
+		if total, err = sum(total, realised); err != nil {
+			return p, total, lots, err
+		}
 	}
 	return p, total, lots, nil
 }

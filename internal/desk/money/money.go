@@ -52,6 +52,19 @@ func divide(hi, lo, by uint64, negative bool) (int64, error) {
 	return int64(q), nil
 }
 
+// sum adds, and refuses what has no negative as well.
+func sum(terms ...int64) (int64, error) {
+	total := int64(0)
+	for _, n := range terms {
+		next := total + n
+		if (next > total) != (n > 0) && n != 0 || next == math.MinInt64 {
+			return 0, ErrOverflow
+		}
+		total = next
+	}
+	return total, nil
+}
+
 // Pow10 returns 10^n for 0 <= n <= 18.
 func Pow10(n int) (int64, error) {
 	if n < 0 || n > 18 {
