@@ -207,7 +207,7 @@ func TestRetryEndsWithinHalfOfTheDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	err = db.QueryRow(t.Context(), "SELECT 1", engine.WithTimeout(40*time.Millisecond)).Scan(new(int))
+	err = db.QueryRow(t.Context(), "SELECT 1", engine.WithTimeout(400*time.Millisecond)).Scan(new(int))
 	if errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, engine.ErrBusy) {
 		t.Errorf("got %v, want what was in the way and not the time-out", err)
 	}
