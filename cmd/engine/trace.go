@@ -68,6 +68,8 @@ func runTrace(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		return misuse(stderr, "engine trace", errors.New("say what: dump, list, freeze or thaw"))
 	case len(positional) > 2 || len(positional) == 2 && positional[0] != "thaw" && !(positional[0] == "dump" && *frozen):
 		return misuse(stderr, "engine trace", errors.New("the name of a copy goes with dump --frozen, or with thaw"))
+	case *file != "" && (*frozen || given(f, "last")):
+		return misuse(stderr, "engine trace", errors.New("--file shows what is in the file: --last and --frozen ask a server"))
 	case *last <= 0 || *limit < 1:
 		return misuse(stderr, "engine trace", errors.New("--last and --limit must be more than nothing"))
 	}
@@ -78,6 +80,7 @@ func runTrace(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		var ops []trace.Operation
 		if *file != "" {
 			ops, err = readOperations(*file)
+			ops = ops[max(0, len(ops)-*limit):]
 		} else {
 			ops, err = s.operations(ctx, *last, *limit, *frozen, name)
 		}

@@ -91,7 +91,10 @@ func TestTraceDumpOfDemo(t *testing.T) {
 	if o := program(t, "trace", "dump", "--file", filepath.Join(t.TempDir(), "none")); o.code != exitError {
 		t.Errorf("code %d", o.code)
 	}
-	for _, args := range [][]string{{"trace"}, {"trace", "melt"}, {"trace", "dump", "--last", "0s"}} {
+	if o := must(t, "trace", "dump", "--file", file, "--limit", "2", "--json"); strings.Count(o.stdout, "\n") != 2 {
+		t.Errorf("the newest two: %s", o.stdout)
+	}
+	for _, args := range [][]string{{"trace"}, {"trace", "melt"}, {"trace", "dump", "--last", "0s"}, {"trace", "dump", "--file", file, "--last", "1s"}, {"trace", "dump", "--file", file, "--frozen"}} {
 		if o := program(t, args...); o.code != exitUsage {
 			t.Errorf("%v: code %d", args, o.code)
 		}
