@@ -81,3 +81,22 @@ func TestHooksThatAreNotServed(t *testing.T) {
 		t.Errorf("a hook with another number was taken: %q", why)
 	}
 }
+
+// lists reads a list of integers.
+type lists struct{ got []int64 }
+
+func (l *lists) Configure(c *sdk.Config) error { l.got = c.Ints("ints"); return nil }
+
+func (*lists) Validate(*sdk.Batch, *sdk.Verdicts) error { return nil }
+
+// TestIntsThatAreNone: a number that no integer can hold is refused, not rounded to one that can.
+func TestIntsThatAreNone(t *testing.T) {
+	t.Parallel()
+	for text, good := range map[string]bool{"9223372036854775807": true, "-9223372036854775808": true, "9223372036854775808": false, "-9223372036854775809": false, "1.5": false, "1e3": false, `"1"`: false, "null": false} {
+		p := &lists{}
+		block := sdk.NewInstance(p, sdk.Services{}).Configure([]byte(`{"config":{"ints":[7,` + text + `]},"schemas":[{"id":0,"table":"a","on":"validate","columns":["x"]}]}`))
+		if (block == nil) != good || good && len(p.got) != 2 {
+			t.Errorf("%s: %q, %v", text, block, p.got)
+		}
+	}
+}

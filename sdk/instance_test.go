@@ -77,6 +77,45 @@ func TestAskedBeforeConfigured(t *testing.T) {
 	}
 }
 
+// TestBatchOfAnotherHook: what is asked under the wrong name or with other columns is not judged at all.
+func TestBatchOfAnotherHook(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	p := &scripted{
+		validate: func(*sdk.Batch, *sdk.Verdicts) error { asked++; return nil },
+		retain:   func(*sdk.Batch, *sdk.Actions) error { asked++; return nil },
+		notify:   func(*sdk.Batch, *sdk.Deliveries) error { asked++; return nil },
+	}
+	in := sdk.NewInstance(p, sdk.Services{})
+	if block := in.Configure([]byte(`{"schemas":[{"id":0,"table":"a","on":"validate","columns":["x","y"]},{"id":1,"table":"a","on":"retain","columns":["x"]}]}`)); block != nil {
+		t.Fatalf("%q", block)
+	}
+	for _, c := range []struct {
+		on      string
+		hook    uint32
+		columns int
+		good    bool
+	}{
+		{"validate", 0, 2, true}, {"retain", 1, 1, true}, {"validate", 0, 1, false}, {"validate", 0, 3, false}, {"retain", 0, 2, false}, {"validate", 1, 1, false}, {"notify", 0, 2, false},
+		{"validate", 2, 2, false}, {"validate", 1 << 31, 2, false}, {"think", 0, 2, false},
+	} {
+		var b abi.Batch
+		b.Reset(abi.OpInsert, c.hook, c.columns)
+		for range c.columns {
+			b.Int(1)
+		}
+		raw, err := b.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked = 0
+		kind := check(t, in.Call(c.on, raw, 0), 1, c.columns)
+		if c.good != (asked == 1) || c.good == (kind == abi.Failure) {
+			t.Errorf("%+v: asked %d times, kind %d", c, asked, kind)
+		}
+	}
+}
+
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	if got := sdk.NewInstance(&scripted{}, sdk.Services{}).Hooks(); len(got) != 3 {
