@@ -201,7 +201,7 @@ func TestInteractInterrupted(t *testing.T) {
 				t.Errorf("said %s", said)
 			}
 			if out := b.out.String(); !strings.HasSuffix(out, c.want) {
-				t.Errorf("left %s, want %s", out, c.want)
+				t.Errorf("left %s, want %s; said %s", out, c.want, b.err.String())
 			}
 			if prompts := strings.Join(ty.prompts, ""); !strings.HasSuffix(prompts, c.left) {
 				t.Errorf("prompts %q, want %q at the end", prompts, c.left)
