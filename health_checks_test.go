@@ -210,9 +210,7 @@ func TestHealthThatCannotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	h := db.Health(ctx)
+	h := inTimeFor(t, db, "write")
 	if c := check(t, h, "read"); c.OK || c.Ready || c.Remedy == "" || h.Ready || h.Level() != engine.HealthDown {
 		t.Errorf("%+v; ready %v, level %v", c, h.Ready, h.Level())
 	}
@@ -246,9 +244,7 @@ func TestHealthOfAWriterThatHangs(t *testing.T) {
 	}()
 	<-entered
 	within(t, 30*time.Second, "Health beside a writer that hangs", func() {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		h := db.Health(ctx)
+		h := inTimeFor(t, db, "read")
 		if c := check(t, h, "write"); c.OK || h.Ready || !strings.Contains(c.Remedy, "long transaction") {
 			t.Errorf("%+v", c)
 		}

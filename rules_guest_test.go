@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -308,7 +309,16 @@ func TestReloadWhileTrading(t *testing.T) {
 	}
 	began := time.Now()
 	reloads := 0
-	for reloads < 4 || time.Since(began) < 2*time.Second {
+	met := func() int {
+		watch.mu.Lock()
+		defer watch.mu.Unlock()
+		versions := map[string]bool{}
+		for _, seen := range watch.seen {
+			maps.Copy(versions, seen)
+		}
+		return len(versions)
+	}
+	for reloads < 4 || time.Since(began) < 2*time.Second || met() < 3 && time.Since(began) < 30*time.Second {
 		reloads++
 		d.load(t, fmt.Sprintf("1.0.%d", reloads))
 	}
@@ -388,7 +398,7 @@ func TestThousandFaultsThroughTheEngine(t *testing.T) {
 	goroutines, heap := measure()
 	fault(1200) // every sixth one meets the quarantine
 	after, grown := measure()
-	for deadline := time.Now().Add(10 * time.Second); after > goroutines+2 && time.Now().Before(deadline); after, grown = measure() {
+	for deadline := time.Now().Add(10 * time.Second); (after > goroutines+2 || grown > heap+8<<20) && time.Now().Before(deadline); after, grown = measure() {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if after > goroutines+2 || grown > heap+8<<20 {
