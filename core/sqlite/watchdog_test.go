@@ -17,7 +17,7 @@ func oneInstruction() map[string]string {
 	return map[string]string{
 		"instr":   "SELECT instr(zeroblob(8000000)||x'02', zeroblob(4000000)||x'01')",
 		"replace": "SELECT length(replace(CAST(zeroblob(8000000) AS TEXT)||hex(zeroblob(4000000)), hex(zeroblob(1500000))||'1', 'x'))",
-		"trim":    "SELECT length(trim(hex(zeroblob(7000000)), hex(x'01')||hex(randomblob(500000))))",
+		"trim":    "SELECT length(trim(hex(zeroblob(7000000)), replace(hex(zeroblob(500000)), '0', 'x')||'0'))",
 	}
 }
 
@@ -67,7 +67,7 @@ func endInstruction(t *testing.T, s *sqlite.Store, role sqlite.Role, name, sql s
 	if sqlite.ClassOf(err) != sqlite.Interrupt || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%s on the %s: %v", name, role, err)
 	}
-	if late < 0 || late > 5*time.Second { // a busy machine is no failure, an instruction that goes on for hours is
+	if late < 0 || late > 30*time.Second { // a busy machine is no failure, an instruction that goes on for hours is
 		t.Errorf("%s on the %s: back %v after the deadline", name, role, late)
 	}
 	t.Logf("%s on the %s: back %v after the deadline, lost: %v", name, role, late, c.Broken() != nil)
