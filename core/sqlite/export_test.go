@@ -1,7 +1,5 @@
 package sqlite
 
-import "time"
-
 // FileOf returns the open database file of a connection.
 func fileOf(c *Conn) *file {
 	c.vfs.track.mu.Lock()
@@ -42,16 +40,3 @@ func HoldAndLeave(rounds int) (refused int) {
 	<-ended
 	return refused
 }
-
-// LookQuiet has the watchdog, which the caller has put to sleep, look at a connection until it was quiet for so many looks, and reports whether its memory is
-// taken.
-func LookQuiet(c *Conn, quiet int) (taken bool) {
-	for c.ctx.seen.quiet < quiet && !c.ctx.memory.off.Load() {
-		c.store.watch()
-		time.Sleep(time.Millisecond)
-	}
-	return c.ctx.memory.off.Load()
-}
-
-// Sleep puts the watchdog of a store to sleep for good.
-func Sleep(s *Store) { s.stopWatchdog() }

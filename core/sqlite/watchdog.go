@@ -10,8 +10,7 @@ import (
 	"unsafe"
 )
 
-// watchEvery is how often the watchdog looks at the connections. A call whose time is up comes back after three
-// looks at the latest, one of a writer after a few more.
+// watchEvery is how often the watchdog looks at the connections. A call whose time is up comes back after three looks at the latest.
 const watchEvery = 10 * time.Millisecond
 
 // watchdog ends instructions of SQLite that do not look at the clock. SQLite polls for an interruption between the instructions of its
@@ -95,16 +94,7 @@ func (c *Conn) silent() bool {
 		return false
 	}
 	c.ctx.seen.quiet++
-	return c.ctx.seen.quiet >= c.patience()
-}
-
-// patience is how many looks a call may be quiet. On a machine with more to do than processors one that polls is quiet as well, for as long as it has none.
-// To lose a reader costs a new one; a writer takes with it what its transaction and the others of its group have done.
-func (c *Conn) patience() int {
-	if c.role == Writer {
-		return 10 * looks
-	}
-	return looks
+	return c.ctx.seen.quiet >= looks
 }
 
 // overdue looks whether the call was cancelled that the connection is in, ends the patience with it, and takes its memory away where it

@@ -67,52 +67,12 @@ func endInstruction(t *testing.T, s *sqlite.Store, role sqlite.Role, name, sql s
 	if sqlite.ClassOf(err) != sqlite.Interrupt || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%s on the %s: %v", name, role, err)
 	}
-	if late < 0 || late > 30*time.Second { // a busy machine is no failure, an instruction that goes on for hours is
+	if late < 0 || late > 5*time.Second { // a busy machine is no failure, an instruction that goes on for hours is
 		t.Errorf("%s on the %s: back %v after the deadline", name, role, late)
 	}
 	t.Logf("%s on the %s: back %v after the deadline, lost: %v", name, role, late, c.Broken() != nil)
 	if err := c.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-// TestWatchdogIsPatientWithAWriter: a cancelled read that has not polled for some hundredths of a second, as one that waits for a processor has not, costs the
-// connection of a reader, and not the transaction of a writer.
-func TestWatchdogIsPatientWithAWriter(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
-		t.Skip("SKIPPED: memory is not taken away on this system")
-	}
-	s := open(t)
-	sqlite.Sleep(s)
-	for role, soon := range map[sqlite.Role]bool{sqlite.Reader: true, sqlite.Writer: false} {
-		c := connect(t, s, role)
-		st, err := c.Prepare(oneInstruction()["instr"])
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		c.SetContext(ctx)
-		ended := make(chan error, 1)
-		go func() {
-			_, err := st.Step()
-			ended <- err
-		}()
-		sqlite.LookQuiet(c, 10) // it is in the middle of it
-		cancel()
-		if taken := sqlite.LookQuiet(c, 12); taken != soon {
-			t.Errorf("%s: its memory is taken after 2 looks: %v", role, taken)
-		}
-		if taken := sqlite.LookQuiet(c, 100); !taken {
-			t.Errorf("%s: it goes on for ever", role)
-		}
-		if err := <-ended; sqlite.ClassOf(err) != sqlite.Interrupt || !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", role, err)
-		}
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
 	}
 }
 
