@@ -74,7 +74,7 @@ const endlessInsert = `{"sql":"INSERT INTO t (v) WITH RECURSIVE c(i) AS (SELECT 
 // else, and nothing of it is applied.
 func TestPsAndKill(t *testing.T) {
 	t.Parallel()
-	find, url, token := startServer(t)
+	find, url, token := startServer(t, "--set", "writer.queue_timeout=1m", "--set", "writer.statement_time=1m") // what waits here does so until it is told otherwise
 	if o := must(t, append([]string{"ps"}, find...)...); strings.Count(o.stdout, "\n") != 2 || !strings.HasPrefix(o.stdout, "id  lane  class  name  state  age  query\n") {
 		t.Errorf("nothing is under way: %q", o.stdout)
 	}
