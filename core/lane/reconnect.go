@@ -36,7 +36,7 @@ func (s *shift) ready() error {
 	degraded := s.w.store.Degraded()
 	conn, err := s.w.store.Connect(ctx, sqlite.Writer)
 	if err != nil {
-		return err
+		return s.overdue(ctx, err)
 	}
 	s.conn, s.seen = conn, 0
 	s.checks.mark()
@@ -76,6 +76,15 @@ func (s *shift) ours() error {
 			Msg: "the file that is now at " + s.w.store.Location().Path + " was not made by this engine: put the database back, or open that file anew"}
 	}
 	return nil
+}
+
+// overdue is what to say of a connection that could not be opened in the lane's own time: nobody whose context is not over may be told that it is.
+func (s *shift) overdue(ctx context.Context, err error) error {
+	if ctx.Err() == nil || sqlite.ClassOf(err) != sqlite.Interrupt {
+		return err
+	}
+	return &sqlite.Error{Class: sqlite.CantOpen, Op: "reconnect", Msg: fmt.Sprintf("%s could not be opened again within %v (writer.busy_timeout): look how busy its disk and this machine are",
+		s.w.store.Location(), s.w.cfg.BusyTimeout)}
 }
 
 // identify looks whether the database, its WAL or its shared memory were renamed, replaced or unlinked. On yes every

@@ -132,6 +132,32 @@ func TestPermissionLost(t *testing.T) {
 	}
 }
 
+// TestSlowReopening: the writer's connection is lost, and to open another one takes longer than the lane has time for. The caller's own time is not over,
+// and it is not told so.
+func TestSlowReopening(t *testing.T) {
+	t.Parallel()
+	const limit = 20 * time.Millisecond
+	r, plan := faulty(t, func(s *setup) { s.cfg.Writer.BusyTimeout = limit })
+	r.must(t, "CREATE TABLE t (n INTEGER NOT NULL PRIMARY KEY) STRICT")
+	database := []sqlite.FileKind{sqlite.FileDB}
+	plan.Add(faultfs.Rule{Kind: sqlite.OpOpen, Files: database, Err: syscall.EACCES, Sticky: true})
+	plan.Add(faultfs.Rule{Kind: sqlite.OpWrite, Files: logFile, Err: syscall.EIO}) // costs the writer its connection
+	if err := r.exec(t.Context(), "INSERT INTO t VALUES (1)"); !errors.Is(err, lane.ErrOutcomeUnknown) {
+		t.Fatalf("a COMMIT that fails while nothing can be opened: %v", err)
+	}
+	plan.Clear()
+	plan.Add(faultfs.Rule{Kind: sqlite.OpOpen, Files: database, Sticky: true, Then: func(sqlite.Op) { <-time.After(2 * limit) }})
+	err := r.exec(t.Context(), "INSERT INTO t VALUES (2)")
+	if sqlite.ClassOf(err) != sqlite.CantOpen || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "writer.busy_timeout") {
+		t.Errorf("a writer that is not opened in time: %v", err)
+	}
+	plan.Clear()
+	eventually(t, "writes to work again", func() bool { return r.exec(t.Context(), "INSERT INTO t VALUES (3)") == nil })
+	if n := r.number(t, "SELECT count(*) FROM t WHERE n = 2"); n != 0 {
+		t.Error("what was refused is there")
+	}
+}
+
 // TestTransientErrors fails single calls once, at BEGIN and while a connection is opened: no caller hears of it.
 func TestTransientErrors(t *testing.T) {
 	t.Parallel()

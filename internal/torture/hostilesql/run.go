@@ -195,10 +195,15 @@ func (r *ring) within(parent context.Context, w way, stmt string) error {
 	var late time.Duration
 	for try := range tries {
 		ctx, cancel := context.WithTimeout(parent, deadline)
+		began := time.Now()
 		err := w.call(ctx, r, stmt)
 		back := time.Now()
 		due, _ := ctx.Deadline()
 		cancel()
+		if errors.Is(err, engine.ErrOutcomeUnknown) && errors.Is(err, context.DeadlineExceeded) && r.pulse.Noise(began, back) > tolerance && try < tries-1 {
+			r.again++ // the machine stopped us in the middle of a COMMIT, and the time was over
+			continue
+		}
 		if err := r.verdict(err); err != nil {
 			return err
 		}
