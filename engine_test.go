@@ -212,9 +212,10 @@ func files(t testing.TB, dir string) string {
 // eventually polls until ok, and fails the test when that takes too long.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	const patience = 30 * time.Second // which only a failure reaches, on a busy machine as well
+	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s did not happen within 5 s", what)
+			t.Fatalf("%s did not happen within %v", what, patience)
 		}
 	}
 }
