@@ -1,5 +1,14 @@
 package sqlite
 
+import "time"
+
+// Spends has the watchdog of a store ask f for the processor time of the process.
+func Spends(s *Store, f func() (time.Duration, bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dog.spent = f
+}
+
 // FileOf returns the open database file of a connection.
 func fileOf(c *Conn) *file {
 	c.vfs.track.mu.Lock()

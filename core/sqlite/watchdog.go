@@ -21,11 +21,12 @@ type watchdog struct {
 	stop  chan struct{}
 	ended sync.WaitGroup
 	once  sync.Once
-	taken atomic.Int64 // connections that lost their memory
+	taken atomic.Int64                 // connections that lost their memory
+	spent func() (time.Duration, bool) // processor time of the process; false where nobody knows
 }
 
 func (s *Store) startWatchdog() {
-	s.dog.stop = make(chan struct{})
+	s.dog.stop, s.dog.spent = make(chan struct{}), processorTime
 	s.dog.ended.Go(func() {
 		tick := time.NewTicker(watchEvery)
 		defer tick.Stop()
@@ -53,14 +54,18 @@ func (s *Store) stopWatchdog() {
 func (s *Store) watch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := moment{}
+	if len(s.live)+len(s.leaked) > 0 {
+		now.spent, now.known = s.dog.spent()
+	}
 	for c := range s.live {
-		silent := c.silent()
+		silent := c.silent(now)
 		if c.overdue(silent) {
 			s.dog.taken.Add(1)
 		}
 	}
 	for _, c := range s.leaked {
-		if c.stranded() {
+		if c.stranded(now) {
 			s.dog.taken.Add(1)
 		}
 	}
@@ -68,7 +73,7 @@ func (s *Store) watch() {
 
 // stranded looks whether a fenced connection is still inside an instruction that meets no fence, and takes its memory away. Behind a fence no
 // file call begins any more, so only one that was under way can use the memory. What has come out gives its memory back.
-func (c *Conn) stranded() bool {
+func (c *Conn) stranded(now moment) bool {
 	memory := &c.ctx.memory
 	if memory.gone.Load() {
 		return false
@@ -78,23 +83,21 @@ func (c *Conn) stranded() bool {
 		return false
 	}
 	if memory.off.Load() || c.gate.state.Load()&gateWhere != gateInside || c.gate.filing.Load() {
-		c.ctx.seen.quiet = 0
+		c.ctx.seen.begins(now)
 		return false
 	}
-	c.ctx.seen.quiet++
-	return c.ctx.seen.quiet >= looks && memory.protect()
+	return c.ctx.seen.goesOn(now) && memory.protect()
 }
 
 // silent reports whether the connection has been inside SQLite without a poll since the last look. The fields are the watchdog's own.
-func (c *Conn) silent() bool {
+func (c *Conn) silent(now moment) bool {
 	same := c.ctx.asked.Load() && c.gate.state.Load() == gateInside
 	c.ctx.asked.Store(true)
 	if !same {
-		c.ctx.seen.quiet = 0
+		c.ctx.seen.begins(now)
 		return false
 	}
-	c.ctx.seen.quiet++
-	return c.ctx.seen.quiet >= looks
+	return c.ctx.seen.goesOn(now)
 }
 
 // overdue looks whether the call was cancelled that the connection is in, ends the patience with it, and takes its memory away where it
@@ -126,10 +129,30 @@ func (c *Conn) overdue(silent bool) bool {
 // looks is how often the watchdog has to see the same before it believes it.
 const looks = 2
 
+// atWork is the processor time that the process has to have spent on a call that is not polling. An instruction without an end spends all that it gets; a
+// call that is quiet because the machine gives us no processor spends none, and losing its connection would cost a writer its transaction. It is a
+// quarter of two looks, because the system counts in steps of up to 10 ms.
+const atWork = looks * watchEvery / 4
+
+// moment is what the process has spent by a look.
+type moment struct {
+	spent time.Duration
+	known bool
+}
+
 // seen is what the watchdog remembers of a connection between two looks.
 type seen struct {
-	quiet int // looks without a poll
-	over  int // looks at a patient call after its time
+	quiet int    // looks without a poll
+	since moment // the look before them
+	over  int    // looks at a patient call after its time
+}
+
+func (s *seen) begins(now moment) { s.quiet, s.since = 0, now }
+
+// goesOn counts a look without a poll, and reports whether they are enough to believe that there will be none.
+func (s *seen) goesOn(now moment) bool {
+	s.quiet++
+	return s.quiet >= looks && (!now.known || !s.since.known || now.spent-s.since.spent >= atWork)
 }
 
 // hold keeps the connection's goroutine from leaving SQLite, from entering a Go function and from beginning a file call, until letGo.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,6 +74,67 @@ func endInstruction(t *testing.T, s *sqlite.Store, role sqlite.Role, name, sql s
 	t.Logf("%s on the %s: back %v after the deadline, lost: %v", name, role, late, c.Broken() != nil)
 	if err := c.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWatchdogLetsAStarvedCallBe: a call that is cancelled while the machine gives the process no processor is as quiet as an instruction without an end, and
+// is not taken for one: it would cost a writer its transaction.
+func TestWatchdogLetsAStarvedCallBe(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+		t.Skip("SKIPPED: memory is not taken away on this system")
+	}
+	s := open(t)
+	var looks, spent atomic.Int64
+	sqlite.Spends(s, func() (time.Duration, bool) {
+		looks.Add(1)
+		return time.Duration(spent.Load()), true
+	})
+	await := func(n int64, ended <-chan error) error { // so many looks, or the end of the call
+		for from := looks.Load(); looks.Load() < from+n; {
+			select {
+			case err := <-ended:
+				return err
+			case <-time.After(time.Millisecond):
+			}
+		}
+		return nil
+	}
+	// A machine that is so busy that the call has not begun when it is cancelled has it end as any other: it gets more time.
+	for ahead := int64(5); ; ahead *= 2 {
+		c := connect(t, s, sqlite.Writer)
+		st, err := c.Prepare(oneInstruction()["instr"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		c.SetContext(ctx)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := st.Step()
+			ended <- err
+		}()
+		err = await(ahead, ended)
+		cancel()
+		if err == nil {
+			err = await(20, ended)
+		}
+		early := err != nil
+		if early && (c.Broken() != nil || ahead > 1000) {
+			t.Errorf("%d looks at a process that has no processor: %v", looks.Load(), err)
+		}
+		if !early {
+			spent.Add(int64(time.Second)) // now it has worked, and polled nobody
+			if err := <-ended; sqlite.ClassOf(err) != sqlite.Interrupt || c.Broken() == nil {
+				t.Errorf("%v", err)
+			}
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if !early || t.Failed() {
+			return
+		}
 	}
 }
 
