@@ -135,15 +135,16 @@ func (s *shift) rescue() error {
 		return errors.New("the writer's connection is lost, too")
 	}
 	s.w.lanes.evict("the write-ahead log")
-	for until := time.Now().Add(rescueWait); ; time.Sleep(identityEvery) {
+	for try := 1; ; try++ {
 		log, done, busy, err := s.conn.Checkpoint(sqlite.Passive)
 		switch {
 		case err != nil:
 			return err
 		case busy || log < 0: // nothing was copied
-			if time.Now().After(until) {
+			if try == rescueTries {
 				return errors.New("another program is at a checkpoint of the log and does not end it")
 			}
+			time.Sleep(identityEvery)
 		case done < log:
 			return fmt.Errorf("%d of %d frames of the log could be copied into the database, another program reads by the others", done, log)
 		default:
@@ -152,8 +153,9 @@ func (s *shift) rescue() error {
 	}
 }
 
-// rescueWait is how long the lane waits for another program's checkpoint to end. Nothing is acknowledged meanwhile.
-const rescueWait = 500 * time.Millisecond
+// rescueTries is how often the lane tries while another program is at a checkpoint, for half a second in all. Tries are counted and not the clock looked at, for a machine
+// that stands still has tried nothing. Nothing is acknowledged meanwhile.
+const rescueTries = 100
 
 // watchFile looks at the files also while nobody writes, so that readers do not go on with a file that is gone.
 func (l *Lanes) watchFile(stop <-chan struct{}) {
