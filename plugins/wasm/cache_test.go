@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +100,41 @@ func TestCacheEntryTampered(t *testing.T) {
 	once(t, dir, []byte("another key of thirty-two bytes!"))
 	if now, _ := os.ReadFile(file); bytes.Equal(now, good) {
 		t.Error("an entry under another key was used")
+	}
+}
+
+// TestCacheIsByModule: each module has an entry of its own, and that of one is none for another, wherever it lies.
+func TestCacheIsByModule(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "cache")
+	once(t, dir, nil)
+	first := entries(t, dir)
+	other := func() {
+		u := mustLoad(t, host(t, wasm.Options{CacheDir: dir}), assemble(t, small("func $v (i32 i32) -> (i64) tg_validate\nunreachable\nend\n")), nil)
+		var b abi.Batch
+		if _, err := call(u, orders(&b, 1)); kindOf(t, err) != plugins.FaultTrap {
+			t.Errorf("the second module answers as the first one does: %v", err)
+		}
+	}
+	other()
+	both := entries(t, dir)
+	if len(first) != 1 || len(both) != 2 || !slices.Contains(both, first[0]) {
+		t.Fatalf("%q, then %q", first, both)
+	}
+	second := both[0]
+	if second == first[0] {
+		second = both[1]
+	}
+	foreign, err := os.ReadFile(first[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(second, foreign, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other()
+	if now, err := os.ReadFile(second); err != nil || bytes.Equal(now, foreign) {
+		t.Errorf("the entry of another module was taken for its own: %v", err)
 	}
 }
 

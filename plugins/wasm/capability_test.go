@@ -76,7 +76,11 @@ import tg lookup $lookup (i32 i32 i32 i32 i32) -> (i64)
 import tg kv_get $get (i32 i32 i32 i32) -> (i64)
 import tg kv_put $put (i32 i32 i32 i32) -> (i64)
 import tg outbox_put $outbox (i32 i32 i32 i32) -> (i64)
-memory 4
+` + expects
+
+// expects is the part of a guest that looks at what it got: $is takes what came, what should have, and the number of the step, and the block at 16 says in its aux which step was the
+// first that came out otherwise.
+const expects = `memory 4
 data 64 "key"
 data 80 "value"
 data 96 "desk"
@@ -120,6 +124,12 @@ func steps() string {
 	is('v', "i32.const 400\ni64.load8_u")
 	is(abi.StatusRefused, "i32.const 64\ni32.const 3\ni32.const 80\ni32.const 200\ncall $put")
 	is(abi.StatusInvalid, "i32.const 64\ni32.const 300\ni32.const 80\ni32.const 5\ncall $put")
+	is(abi.StatusInvalid, "i32.const 64\ni32.const 257\ni32.const 80\ni32.const 5\ncall $put")
+	is(0, "i32.const 64\ni32.const 256\ni32.const 80\ni32.const 5\ncall $put")
+	for _, key := range []struct{ size, want int64 }{{0, abi.StatusInvalid}, {1, 0}} { // an empty key is none, one of a byte is
+		is(key.want, fmt.Sprintf("i32.const 64\ni32.const %d\ni32.const 80\ni32.const 5\ncall $put", key.size))
+		is(key.want+key.size*5, fmt.Sprintf("i32.const 64\ni32.const %d\ni32.const 400\ni32.const 5\ncall $get", key.size))
+	}
 	is(0, "i32.const 64\ni32.const 3\ni32.const 0\ni32.const 0\ncall $put")
 	is(abi.StatusNone, "i32.const 64\ni32.const 3\ni32.const 400\ni32.const 9\ncall $get")
 	is(0, "i32.const 96\ni32.const 4\ni32.const 80\ni32.const 5\ncall $outbox")

@@ -330,10 +330,8 @@ func (in *instance) grow(ctx context.Context, n int) error {
 		room *= 2
 	}
 	in.begin(ctx, birth(), time.Now(), startFuel, startTime)
-	old := in.snap
 	if err := in.allocate(uint32(room)); err != nil {
-		in.snap = old
-		return err
+		return err // the snapshot is still the one before
 	}
 	in.snap = in.take(in.snap.arena, in.snap.room)
 	return nil
