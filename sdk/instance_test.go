@@ -1,6 +1,7 @@
 package sdk_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/tidegate/engine/sdk"
@@ -116,12 +117,26 @@ func TestBatchOfAnotherHook(t *testing.T) {
 	}
 }
 
+// The halves of a plug-in.
+type (
+	validates struct{}
+	retains   struct{}
+	notifies  struct{}
+)
+
+func (validates) Validate(*sdk.Batch, *sdk.Verdicts) error { return nil }
+func (retains) Retain(*sdk.Batch, *sdk.Actions) error      { return nil }
+func (notifies) Notify(*sdk.Batch, *sdk.Deliveries) error  { return nil }
+
+// TestHooks: a plug-in serves the hooks that it implements and no other.
 func TestHooks(t *testing.T) {
 	t.Parallel()
-	if got := sdk.NewInstance(&scripted{}, sdk.Services{}).Hooks(); len(got) != 3 {
-		t.Errorf("%v", got)
-	}
-	if got := sdk.NewInstance(&reading{}, sdk.Services{}).Hooks(); len(got) != 2 || got[1] != "notify" {
-		t.Errorf("%v", got)
+	for _, c := range []struct {
+		plugin any
+		want   string
+	}{{validates{}, "[validate]"}, {retains{}, "[retain]"}, {notifies{}, "[notify]"}, {&reading{}, "[validate notify]"}, {&scripted{}, "[validate retain notify]"}, {nil, "[]"}} {
+		if got := fmt.Sprint(sdk.NewInstance(c.plugin, sdk.Services{}).Hooks()); got != c.want {
+			t.Errorf("%T: %s, want %s", c.plugin, got, c.want)
+		}
 	}
 }

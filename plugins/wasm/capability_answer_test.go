@@ -48,7 +48,8 @@ func TestQueryWithoutAnEnd(t *testing.T) {
 	}
 }
 
-// TestAnswersBesideEachOther: what a query has answered is valid until the next query, whatever else a rule in Go asks meanwhile.
+// TestAnswersBesideEachOther: what a query has answered is valid until the next query, whatever else a rule in Go asks meanwhile; and what is
+// refused comes as the error of the SDK.
 func TestAnswersBesideEachOther(t *testing.T) {
 	t.Parallel()
 	d := &desk{kv: map[string]string{}}
