@@ -185,7 +185,8 @@ func (db *DB) note(ctx context.Context, err error, phase retry.Phase, q *trace.Q
 			p.killed(q, err)
 		}
 	}
-	if d.Quarantine {
+	// A new connection that finds the file damaged speaks of the file that the writer has open.
+	if d.Quarantine || op == "connect" && retry.Of(err, retry.Read).Quarantine {
 		db.damaged(err, q)
 	}
 }

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -54,6 +55,47 @@ func TestQuarantineThatCannotBeKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	exec(t, db, "UPDATE acc SET balance = 1")
+}
+
+// TestDamageThatANewConnectionMeets: the writer is open when a reader is connected and finds the file damaged. What the writer has read before may be whole, and is not written
+// over the rest.
+func TestDamageThatANewConnectionMeets(t *testing.T) {
+	t.Parallel()
+	count := func(db *engine.DB) error {
+		return db.QueryRow(t.Context(), "SELECT count(*) FROM kept").Scan(new(int))
+	}
+	view := func(db *engine.DB) error {
+		return db.View(t.Context(), func(context.Context, *engine.Tx) error { return nil })
+	}
+	for i, read := range []func(*engine.DB) error{count, count, view} {
+		code := []int{11, 26}[i%2]
+		path := made(t)
+		p := &faultfs.Plan{}
+		cfg := config(path)
+		cfg.Telemetry.Slow.Log = false
+		db, err := engine.OpenOn(t.Context(), cfg, nil, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec(t, db, "UPDATE kept SET b = 'two'")
+		fault := p.Add(faultfs.Rule{Kind: sqlite.OpRead, Err: sqlite.ResultCode(code)})
+		err = read(db)
+		if fault.Hits() != 1 || !errors.Is(err, engine.ErrCorrupt) && !errors.Is(err, engine.ErrNotDatabase) || !strings.Contains(err.Error(), "connect") {
+			t.Fatalf("%d faults, %v", fault.Hits(), err)
+		}
+		_, err = db.Exec(t.Context(), "UPDATE kept SET b = 'three'")
+		wantOnly(t, err, engine.ErrQuarantined)
+		if quarantine.Load(path) == nil {
+			t.Errorf("%d: there is no record", code)
+		}
+		if err := db.Quarantine().Reset(t.Context()); err != nil {
+			t.Error(err)
+		}
+		exec(t, db, "UPDATE kept SET b = 'three'")
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestCheckThatDoesNotEnd: a check that could not read the database has found nothing, and that releases nothing.
