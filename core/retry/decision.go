@@ -219,7 +219,7 @@ func unopened(phase Phase) Decision {
 }
 
 // damaged takes the whole database out of use for writers. Two kinds of damage are smaller: a file that could not be opened as a database
-// has no writer yet, and what a virtual table says about its own index is repaired by rebuilding that index.
+// has no writer yet (that of a connection beside one that is open is asked for as what a read has met), and what a virtual table says about its own index is repaired by rebuilding that index.
 func damaged(code int, phase Phase) Decision {
 	if code == codeCorruptVTab {
 		return Decision{}
