@@ -192,19 +192,25 @@ func usage(ctx context.Context, r *rig) int {
 	return seen[len(seen)/2]
 }
 
-func TestIdleConnectionsClose(t *testing.T) {
-	t.Parallel()
-	fake := clock.NewFake(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	r := build(t, func(s *setup) { s.cfg.Clock = fake })
-	fill(t, r, 10)
-	var open []*lane.Reader
-	for range 20 {
+// snapshots opens so many at once.
+func snapshots(t *testing.T, r *rig, n int) (open []*lane.Reader) {
+	t.Helper()
+	for range n {
 		rd, err := r.Read(t.Context(), lane.ReadOptions{Snapshot: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		open = append(open, rd)
 	}
+	return open
+}
+
+func TestIdleConnectionsClose(t *testing.T) {
+	t.Parallel()
+	fake := clock.NewFake(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	r := build(t, func(s *setup) { s.cfg.Clock = fake })
+	fill(t, r, 10)
+	open := snapshots(t, r, 20)
 	if st := r.Stats().Readers; st.Open != 20 || st.InUse != 20 {
 		t.Fatalf("%d open, %d in use, want 20", st.Open, st.InUse)
 	}
@@ -271,14 +277,7 @@ func TestConnectionLimitNamesTheRemedy(t *testing.T) {
 	t.Parallel()
 	r := build(t, func(s *setup) { s.cfg.Readers.Conns, s.cfg.Readers.QueueTimeout = 2, 50*time.Millisecond })
 	fill(t, r, 10)
-	var open []*lane.Reader
-	for range 2 {
-		rd, err := r.Read(t.Context(), lane.ReadOptions{Snapshot: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		open = append(open, rd)
-	}
+	open := snapshots(t, r, 2)
 	_, err := r.Read(t.Context(), lane.ReadOptions{})
 	var over *lane.OverloadError
 	if !errors.As(err, &over) || over.Hint == "" || over.Waited < 50*time.Millisecond {
@@ -297,14 +296,7 @@ func TestConnectionComesBack(t *testing.T) {
 	t.Parallel()
 	r := build(t, func(s *setup) { s.cfg.Readers.Conns = 2 })
 	fill(t, r, 10)
-	var open []*lane.Reader
-	for range 2 {
-		rd, err := r.Read(t.Context(), lane.ReadOptions{Snapshot: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		open = append(open, rd)
-	}
+	open := snapshots(t, r, 2)
 	got := make(chan error, 1)
 	go func() {
 		rd, err := r.Read(t.Context(), lane.ReadOptions{})

@@ -162,20 +162,31 @@ func TestIdleSession(t *testing.T) {
 	}
 }
 
+// occupy keeps the writer in a transaction until leave is called, which waits for its end.
+func occupy(t *testing.T, r *rig) (leave func()) {
+	t.Helper()
+	inside, hold, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := r.Update(context.Background(), lane.JobOptions{Hold: time.Minute}, func(*lane.Tx) error { close(inside); <-hold; return nil })
+		ended <- err
+	}()
+	<-inside
+	return func() {
+		t.Helper()
+		close(hold)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestClassesTakeTurns: trades go first, and a flood of them does not starve the rest.
 func TestClassesTakeTurns(t *testing.T) {
 	t.Parallel()
 	r := build(t, func(s *setup) { s.cfg.Writer.GroupTime = time.Minute; s.cfg.Writer.GroupJobs = 1 << 20 })
 	r.must(t, "CREATE TABLE t (n INTEGER PRIMARY KEY, who TEXT) STRICT")
-	inside, hold := make(chan struct{}), make(chan struct{})
+	leave := occupy(t, r)
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		_, err := r.Update(context.Background(), lane.JobOptions{Hold: time.Minute}, func(tx *lane.Tx) error { close(inside); <-hold; return nil })
-		if err != nil {
-			t.Error(err)
-		}
-	})
-	<-inside
 	put := func(class lane.Class) {
 		wg.Go(func() {
 			if _, err := r.Do(context.Background(), lane.JobOptions{Class: class}, run("INSERT INTO t (who) VALUES (?)", class.String())); err != nil {
@@ -191,7 +202,7 @@ func TestClassesTakeTurns(t *testing.T) {
 		put(lane.Trade)
 	}
 	eventually(t, "everybody to wait", func() bool { return r.Stats().Writer.Waiting >= 204 })
-	close(hold)
+	leave()
 	wg.Wait()
 	first := r.number(t, "SELECT min(n) FROM t WHERE who = 'maintenance'")
 	last := r.number(t, "SELECT max(n) FROM t WHERE who = 'maintenance'")
@@ -208,12 +219,7 @@ func TestQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	r := build(t, func(s *setup) { s.cfg.Writer.Queue = 3 })
 	r.must(t, "CREATE TABLE t (n INTEGER) STRICT")
-	inside, hold, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	go func() {
-		_, err := r.Update(context.Background(), lane.JobOptions{Hold: time.Minute}, func(tx *lane.Tx) error { close(inside); <-hold; return nil })
-		ended <- err
-	}()
-	<-inside
+	leave := occupy(t, r)
 	waiting := make(chan error, 3)
 	for range 3 {
 		go func() { waiting <- r.exec(context.Background(), "INSERT INTO t VALUES (1)") }()
@@ -230,10 +236,7 @@ func TestQueueIsBounded(t *testing.T) {
 		}
 		return nil
 	})
-	close(hold)
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	leave()
 	for range 3 {
 		if err := <-waiting; err != nil {
 			t.Errorf("a waiting one got %v", err)
@@ -250,12 +253,7 @@ func TestWaitIsBounded(t *testing.T) {
 	for _, timeout := range []time.Duration{100 * time.Millisecond, time.Minute} {
 		r := build(t, func(s *setup) { s.cfg.Writer.QueueTimeout = timeout })
 		r.must(t, "CREATE TABLE t (n INTEGER) STRICT")
-		inside, hold, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-		go func() {
-			_, err := r.Update(context.Background(), lane.JobOptions{Hold: time.Minute}, func(tx *lane.Tx) error { close(inside); <-hold; return nil })
-			ended <- err
-		}()
-		<-inside
+		leave := occupy(t, r)
 		if timeout < time.Minute {
 			waiting := make(chan error, 3)
 			for range 3 {
@@ -274,10 +272,7 @@ func TestWaitIsBounded(t *testing.T) {
 			}
 			cancel()
 		}
-		close(hold)
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		leave()
 		r.must(t, "INSERT INTO t VALUES (1)")
 		if n := r.number(t, "SELECT count(*) FROM t"); n != 1 {
 			t.Errorf("%d rows: a job that was turned away was run", n)
